@@ -1,0 +1,111 @@
+"""One message stream between a client and a room: all that ycore knows of a transport."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self, final
+
+from anyio import EndOfStream
+
+from .limits import Limits
+
+__all__ = ["Channel"]
+
+
+class Channel(ABC):
+    """A connection that carries whole messages, in order, in both directions.
+
+    A wire subclasses it and writes `send`, `receive` and `aclose`; `send_nowait` makes it fast.
+
+    One task receives and any number of tasks send at a time. A message is 0 bytes to
+    `limits.max_message_size` and arrives whole and unchanged, or not at all. Cancelling `receive`
+    loses no message. Cancelling `send` either sends nothing of the message or breaks the channel.
+    """
+
+    def __init__(self, id: str, *, peer: str = "", limits: Limits | None = None) -> None:  # noqa: A002
+        """Make a channel.
+
+        Args:
+            id: The id of the room that the client asks for, as the client wrote it.
+            peer: Who is at the other end, for log lines and errors: an address.
+            limits: The bounds for this connection; the server sets its own when it serves it.
+        """
+        self.id = id
+        self.peer = peer
+        self.limits = Limits() if limits is None else limits
+        self.close_code: int | None = None
+        """The code with which the peer closed; a wire sets it before it raises `EndOfStream`."""
+        self.close_reason = ""
+        """What the peer said when it closed."""
+
+    @abstractmethod
+    async def send(self, message: bytes) -> None:
+        """Send a message, waiting while the transport is full.
+
+        Args:
+            message: What to send.
+
+        Raises:
+            ClosedResourceError: This side has closed the channel.
+            BrokenResourceError: The connection broke, or the peer has closed it.
+            MessageTooLargeError: The message exceeds `limits.max_message_size`.
+        """
+
+    def send_nowait(self, message: bytes) -> bool:
+        """Send a message without waiting, if the transport takes it now.
+
+        Args:
+            message: What to send.
+
+        Returns:
+            True if the message is on its way, False if the transport is full and nothing of the
+            message was sent. A channel that cannot tell always returns False, which is the default.
+
+        Raises:
+            ClosedResourceError: This side has closed the channel.
+            BrokenResourceError: The connection broke, or the peer has closed it.
+            MessageTooLargeError: The message exceeds `limits.max_message_size`.
+        """
+        return False
+
+    @abstractmethod
+    async def receive(self) -> bytes:
+        """Wait for the next message.
+
+        Returns:
+            The message.
+
+        Raises:
+            EndOfStream: The peer has closed and every message before that was received; if it
+                gave a reason, `close_code` and `close_reason` hold it.
+            BrokenResourceError: The connection broke.
+            ClosedResourceError: This side has closed the channel.
+            MessageTooLargeError: The peer sent a message over `limits.max_message_size`.
+            ProtocolError: The peer sent what is no message on this wire.
+        """
+
+    @abstractmethod
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the channel: the peer gets what was sent before, then the code and the reason.
+
+        Returns within `limits.close_timeout` even when the peer does not read, and when cancelled
+        still leaves nothing open. Closing again does nothing. Whoever waits in `send` or
+        `receive` on this side gets `ClosedResourceError`.
+
+        Args:
+            code: A close code of the websocket protocol (RFC 6455, section 7.4).
+            reason: Words for a person, at most 123 bytes of UTF-8.
+        """
+
+    @final
+    def __aiter__(self) -> Self:
+        """Iterate over the messages until the peer closes."""
+        return self
+
+    @final
+    async def __anext__(self) -> bytes:
+        """Return the next message, or end the iteration when the peer has closed."""
+        try:
+            return await self.receive()
+        except EndOfStream:
+            raise StopAsyncIteration from None

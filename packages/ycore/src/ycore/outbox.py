@@ -1,0 +1,194 @@
+"""What one peer still has to be sent, in bounded memory.
+
+While the transport takes messages they go straight through. When it is full, a few wait in a
+queue; after that nothing of the document is queued any more: the peer's state vector is kept
+instead, and when the transport drains the peer gets one update, the difference. The document is
+the queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from anyio import Event, fail_after
+from pycrdt import Awareness
+
+from .channel import Channel
+from .errors import MessageTooLargeError, ProtocolError
+from .presence import encode_states
+from .protocol import EMPTY_UPDATE, encode_step2, encode_update
+from .replica import EMPTY_STATE, Change, Replica, Signal
+
+__all__ = ["Outbox"]
+
+QUEUE_MESSAGES = 16
+QUEUE_BYTES = 64 * 1024
+"""The queue takes another message only below both bounds."""
+
+QUEUE_REPLIES = 1024
+"""A peer that makes so many replies wait without reading them is refused."""
+
+
+class Outbox:
+    """What one peer still has to be sent."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        replica: Replica,
+        awareness: Awareness,
+        on_pressure: Callable[[bool], None],
+    ) -> None:
+        """Make an outbox; `run` must run in a task once `on_pressure(True)` was called.
+
+        Args:
+            channel: Where to send.
+            replica: The document, to make differences of.
+            awareness: The states, to tell the newest when there was no room for each.
+            on_pressure: Called with True when something has to wait, with False when nothing does.
+        """
+        self._channel = channel
+        self._replica = replica
+        self._awareness = awareness
+        self._on_pressure = on_pressure
+        self._signal = Signal()
+        self._pressed = False
+        self._drained = Event()
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._owed_since: bytes | None = None
+        self._owed_answers = 0
+        self._owed_awareness: set[int] = set()
+
+    @property
+    def pressed(self) -> bool:
+        """Whether something waits."""
+        return self._pressed
+
+    def put(self, message: bytes) -> None:
+        """Send a reply or a question, in its turn.
+
+        Raises:
+            ProtocolError: The peer makes too many replies wait without reading them.
+        """
+        if not self._passes(message):
+            if len(self._queue) >= QUEUE_REPLIES:
+                raise ProtocolError("too many unread replies", code=1008)
+            self._enqueue(message)
+
+    def put_change(self, message: bytes, change: Change) -> None:
+        """Send a change of the document.
+
+        Args:
+            message: The encoded change, shared by all peers.
+            change: The change, for the state before it.
+        """
+        if self._owed_since is not None or self._passes(message):
+            return
+        if self._has_room:
+            self._enqueue(message)
+        else:
+            self._owed_since = EMPTY_STATE if change.before is None else change.before
+
+    def put_answer(self, state: bytes) -> None:
+        """Answer a step 1 with all that a state vector does not cover."""
+        if not self._pressed:
+            self._send_or_enqueue(encode_step2(self._replica.update_since(state)))
+            return
+        # The newest question tells best what the peer has; every question gets an answer.
+        self._owed_since = state
+        self._owed_answers += 1
+
+    def put_awareness(self, message: bytes, clients: Iterable[int]) -> None:
+        """Send awareness states.
+
+        Args:
+            message: The encoded states, shared by all peers.
+            clients: Whose states they are.
+        """
+        if self._passes(message):
+            return
+        if self._has_room and not self._owed_awareness:
+            self._enqueue(message)
+        else:
+            self._owed_awareness.update(clients)
+
+    async def run(self) -> None:
+        """Send what waits, whenever something does.
+
+        Raises:
+            TimeoutError: The peer did not take a message within `limits.send_timeout`.
+            BrokenResourceError: The connection broke.
+            ClosedResourceError: The channel was closed on this side.
+            MessageTooLargeError: A message exceeds the limit.
+        """
+        while True:
+            await self._signal.wait()
+            while (message := self._next()) is not None:
+                with fail_after(self._channel.limits.send_timeout):
+                    await self._channel.send(message)
+            self._pressed = False
+            self._drained.set()
+            self._on_pressure(False)
+
+    async def drained(self) -> None:
+        """Wait until nothing waits to be sent."""
+        if self._pressed:
+            await self._drained.wait()
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._queue) < QUEUE_MESSAGES and self._queued_bytes < QUEUE_BYTES
+
+    def _passes(self, message: bytes) -> bool:
+        """Try to send without waiting; nothing overtakes what waits already."""
+        self._check_size(message)
+        return not self._pressed and self._channel.send_nowait(message)
+
+    def _send_or_enqueue(self, message: bytes) -> None:
+        if not self._passes(message):
+            self._enqueue(message)
+
+    def _enqueue(self, message: bytes) -> None:
+        self._queue.append(message)
+        self._queued_bytes += len(message)
+        self._press()
+
+    def _press(self) -> None:
+        if not self._pressed:
+            self._pressed = True
+            self._drained = Event()
+            self._on_pressure(True)
+        self._signal.set()
+
+    def _next(self) -> bytes | None:
+        if self._queue:
+            queued = self._queue.popleft()
+            self._queued_bytes -= len(queued)
+            return queued
+        owed = self._next_owed()
+        if owed is not None:
+            self._check_size(owed)
+        return owed
+
+    def _next_owed(self) -> bytes | None:
+        if self._owed_since is not None:
+            update = self._replica.update_since(self._owed_since)
+            self._owed_since = None
+            if not self._owed_answers:
+                return encode_update(update)
+            self._owed_answers -= 1
+            return encode_step2(update)
+        if self._owed_answers:
+            self._owed_answers -= 1
+            return encode_step2(EMPTY_UPDATE)
+        if self._owed_awareness:
+            clients, self._owed_awareness = self._owed_awareness, set()
+            return encode_states(self._awareness, clients)
+        return None
+
+    def _check_size(self, message: bytes) -> None:
+        limit = self._channel.limits.max_message_size
+        if len(message) > limit:
+            raise MessageTooLargeError(len(message), limit)

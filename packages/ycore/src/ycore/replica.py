@@ -1,0 +1,287 @@
+"""A document between the network and its user, both seen turn by turn of the event loop.
+
+What the network brings is collected and applied in one transaction per turn. What changes the
+document is recorded as it happens and taken once per turn, as one update. So a flood of
+keystrokes costs one transaction and one message per turn, and a lone keystroke waits for nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+from anyio import Event
+from pycrdt import Doc, TransactionEvent, merge_updates
+
+from .errors import DocumentError, ProtocolError
+from .protocol import EMPTY_UPDATE
+from .updates import check_update, decode_state_vector
+
+__all__ = ["EMPTY_STATE", "Change", "Replica", "Signal", "Source"]
+
+EMPTY_STATE = b"\x00"
+"""The state vector of an empty document."""
+
+MERGE_LIMIT = 8
+"""So many changes of one turn are recorded one by one; after that a difference is cheaper."""
+
+BATCH_LIMIT = 500
+"""So many updates go into one transaction: pycrdt slows down in longer ones."""
+
+
+class Source(Protocol):
+    """Where an update came from."""
+
+    def refuse(self, error: Exception) -> None:
+        """Be told that an update was not accepted."""
+
+    def ask_again(self) -> None:
+        """Be told that something before an update is missing."""
+
+
+class Change(NamedTuple):
+    """What happened to the document in one turn."""
+
+    update: bytes
+    before: bytes | None
+    """The state vector before the change, if `Replica.track_states` was set."""
+
+
+class _Received(NamedTuple):
+    update: bytes
+    extent: dict[int, int]
+    source: Source
+    complete: bool
+
+
+class _Nobody(Source):
+    def refuse(self, error: Exception) -> None:
+        raise error
+
+    def ask_again(self) -> None:
+        raise AssertionError("there is nobody to ask")
+
+
+class Signal:
+    """An event that resets itself when it has woken its one waiter."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+
+    def set(self) -> None:
+        """Wake the waiter, now or when it comes to wait."""
+        self._event.set()
+
+    async def wait(self) -> None:
+        """Wait until the signal has been set since the last time."""
+        await self._event.wait()
+        self._event = Event()
+
+
+class Replica:
+    """One document: what arrives for it, and what it has to tell."""
+
+    def __init__(self, doc: Doc[Any], signal: Signal, *, relay: bool) -> None:
+        """Make a replica; it sees changes inside `observing()` only.
+
+        Args:
+            doc: The document.
+            signal: What to set when there is something to do in the next turn.
+            relay: Whether changes that `apply` makes are told like those the user makes.
+        """
+        self.doc = doc
+        self.signal = signal
+        self.track_states = False
+        """Whether to take a change's state vector too: some reader will need a difference."""
+        self._relay = relay
+        self._inbox: list[_Received] = []
+        self._deferred: list[Callable[[], None]] = []
+        self._updates: list[bytes] = []
+        self._before: bytes | None = None
+        self._difference_since: bytes | None = None
+        self._applying = False
+        self._applied: bytes | None = None
+        self._whole: bytes | None = None
+
+    @contextmanager
+    def observing(self) -> Iterator[None]:
+        """Record the changes of the document for the duration of the block."""
+        subscription = self.doc.observe(self._observe)
+        try:
+            yield
+        finally:
+            # A subscription keeps the document alive for ever.
+            self.doc.unobserve(subscription)
+
+    def receive(self, update: bytes, source: Source, *, complete: bool = False) -> None:
+        """Check an update that arrived and keep it for the next turn.
+
+        Args:
+            update: The update.
+            source: Where it came from, to be told if it cannot be applied.
+            complete: Whether it is all that the source has: no use to ask it for more.
+
+        Raises:
+            ProtocolError: The update is malformed or exceeds a bound.
+        """
+        self._inbox.append(_Received(update, check_update(update), source, complete))
+        self.signal.set()
+
+    def defer(self, action: Callable[[], None]) -> None:
+        """Call something once all that was received before has been applied."""
+        self._deferred.append(action)
+        self.signal.set()
+
+    def apply(self) -> bool:
+        """Apply what was received, and tell the sources what could not be.
+
+        Returns:
+            Whether the document changed.
+
+        Raises:
+            DocumentError: pycrdt failed inside; the document must not be used any more.
+        """
+        inbox, self._inbox = self._inbox, []
+        changed = False
+        for start in range(0, len(inbox), BATCH_LIMIT):
+            batch = inbox[start : start + BATCH_LIMIT]
+            self._apply_in_one_transaction(batch)
+            self._compare(batch)
+            changed = changed or self._applied is not None
+        return changed
+
+    def merge(self, other: Replica) -> None:
+        """Apply what another replica has and this one lacks."""
+        update = other.update_since(self.state())
+        self._inbox.append(_Received(update, check_update(update), _Nobody(), complete=True))
+        self.apply()
+
+    def run_deferred(self) -> None:
+        """Call what was deferred until now."""
+        deferred, self._deferred = self._deferred, []
+        for action in deferred:
+            action()
+
+    def take_change(self) -> Change | None:
+        """Return what changed since the last time as one update, or None."""
+        parts, self._updates = self._updates, []
+        before, self._before = self._before, None
+        if self._difference_since is not None:
+            parts.append(self.doc.get_update(self._difference_since))
+            self._difference_since = None
+        if not parts:
+            return None
+        return Change(parts[0] if len(parts) == 1 else merge_updates(*parts), before)
+
+    @property
+    def has_change(self) -> bool:
+        """Whether there is something for `take_change`."""
+        return bool(self._updates) or self._difference_since is not None
+
+    def state(self) -> bytes:
+        """Return the document's state vector."""
+        return self.doc.get_state()
+
+    def update_since(self, state: bytes) -> bytes:
+        """Return the update for a peer that has a state; the whole document is kept encoded."""
+        if state != EMPTY_STATE:
+            return self.doc.get_update(state)
+        if self._whole is None:
+            self._whole = self.doc.get_update()
+        return self._whole
+
+    def _observe(self, event: TransactionEvent) -> None:
+        self._whole = None
+        update = event.update
+        if self._applying:
+            self._applied = update
+            if not self._relay:
+                return
+        self._record(update, event)
+        self.signal.set()
+
+    def _record(self, update: bytes, event: TransactionEvent) -> None:
+        if self.track_states and self._before is None:
+            self._before = _state_before(event)
+        if self._difference_since is not None:
+            return
+        # An update with gaps is told as an empty one although the document changed.
+        if update == EMPTY_UPDATE or len(self._updates) == MERGE_LIMIT:
+            self._difference_since = _state_before(event)
+        else:
+            self._updates.append(update)
+
+    def _apply_in_one_transaction(self, batch: Sequence[_Received]) -> None:
+        self._applying, self._applied = True, None
+        refused: list[tuple[_Received, Exception]] = []
+        received: _Received | None = None
+        try:
+            with self.doc.transaction():
+                for received in batch:
+                    try:
+                        self.doc.apply_update(received.update)
+                    except (ValueError, RuntimeError) as exc:
+                        refused.append((received, exc))
+        except BaseException as exc:
+            # A panic of pycrdt is no Exception, and pycrdt does not export its type.
+            if type(exc).__name__ != "PanicException":
+                raise
+            error = DocumentError("pycrdt failed while it applied an update")
+            if received is not None:
+                received.source.refuse(error)
+            raise error from exc
+        finally:
+            self._applying = False
+        for received, exc in refused:
+            self._refuse(received, exc)
+
+    def _refuse(self, received: _Received, error: Exception) -> None:
+        """Refuse an update that pycrdt did not take, if the fault is its own."""
+        if isinstance(error, RuntimeError) and self._covers(received.extent):
+            # Something bad that waited for this one failed with it; what this one deletes may
+            # have been skipped.
+            received.source.ask_again()
+        else:
+            reason = f"an update that cannot be applied: {error}"
+            received.source.refuse(ProtocolError(reason, code=1007))
+
+    def _covers(self, extent: dict[int, int]) -> bool:
+        return not _exceeds(extent, decode_state_vector(self.doc.get_state()))
+
+    def _compare(self, batch: Sequence[_Received]) -> None:
+        """Compare what was received with what has changed, which may be less or more."""
+        if len(batch) == 1 and batch[0].update == self._applied:
+            return
+        changed = check_update(self._applied) if self._applied else {}
+        self._ask_for_gaps(batch, changed)
+        if self._applied and not self._relay and _exceeds(changed, _union(batch)):
+            # Local changes that pycrdt had put off until something arrived: now they are told.
+            self._updates.append(self._applied)
+
+    def _ask_for_gaps(self, batch: Sequence[_Received], known: dict[int, int]) -> None:
+        """Ask again whoever sent what could not be applied for want of something before it."""
+        suspects = [r for r in batch if not r.complete and _exceeds(r.extent, known)]
+        if suspects:
+            # The state is dear for documents of many clients, and rarely needed.
+            known = decode_state_vector(self.doc.get_state())
+            for source in {r.source for r in suspects if _exceeds(r.extent, known)}:
+                source.ask_again()
+
+
+def _union(batch: Sequence[_Received]) -> dict[int, int]:
+    union: dict[int, int] = {}
+    for received in batch:
+        for client, end in received.extent.items():
+            union[client] = max(end, union.get(client, 0))
+    return union
+
+
+def _state_before(event: TransactionEvent) -> bytes:
+    # pycrdt's stubs leave this attribute out.
+    state: bytes = event.before_state  # type: ignore[attr-defined]
+    return state
+
+
+def _exceeds(extent: dict[int, int], known: dict[int, int]) -> bool:
+    return any(end > known.get(client, 0) for client, end in extent.items())

@@ -1,0 +1,206 @@
+"""A room: one document, its clients, the fan-out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
+
+from anyio import (
+    TASK_STATUS_IGNORED,
+    AsyncContextManagerMixin,
+    BrokenResourceError,
+    ClosedResourceError,
+    move_on_after,
+)
+from anyio.abc import TaskGroup, TaskStatus
+from pycrdt import Awareness, Doc
+
+from .channel import Channel
+from .errors import YWireError
+from .member import Member
+from .presence import Presence, encode_states
+from .protocol import KEEPALIVE, encode_update
+from .replica import Replica, Signal
+from .tasks import background_tasks
+
+__all__ = ["Room"]
+
+logger = logging.getLogger("ycore.room")
+
+KEEPALIVE_INTERVAL = 20.0
+"""A quiet room says something at least so often, in seconds: see `protocol.KEEPALIVE`."""
+
+SERVICE_RESTART = 1012
+
+
+class Room(AsyncContextManagerMixin):
+    """One document that clients share, for as long as the context is open.
+
+    Subclass it to load and save the document or to run tasks beside it: override `run`, start
+    tasks in `task_group`, and call `super().run(...)`, which forwards changes until it is
+    cancelled. Nothing is sent to a client before `run` has called `task_status.started()`.
+    """
+
+    # Private names have two underscores here: subclasses are other people's, with names of theirs.
+
+    def __init__(self, id: str = "") -> None:  # noqa: A002
+        """Make a room.
+
+        Args:
+            id: The room's id.
+        """
+        self.id = id
+        """The room's id, the same on every wire."""
+        self.doc: Doc[Any] = Doc()
+        """The shared document; change it as you like, clients see every change."""
+        self.awareness = Awareness(self.doc)
+        """The clients' awareness states; the room has none of its own unless you set it."""
+        self.awareness.set_local_state(None)
+        self.__task_group: TaskGroup | None = None
+        self.__members: set[Member] = set()
+        self.__pressed: set[Member] = set()
+        self.__signal = Signal()
+        self.__changed_states: set[int] = set()
+
+    @property
+    def task_group(self) -> TaskGroup:
+        """Where the room's tasks run; cancelled when the room closes.
+
+        Raises:
+            RuntimeError: The room is not open.
+        """
+        if self.__task_group is None:
+            raise RuntimeError("the room is not open: use it as an async context manager")
+        return self.__task_group
+
+    @property
+    def clients(self) -> Sequence[Channel]:
+        """The channels of the clients that are in the room."""
+        return [member.channel for member in self.__members]
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
+        self.__presence = Presence(self.awareness)
+        self.__replica = Replica(self.doc, self.__signal, relay=True)
+        try:
+            with self.__replica.observing(), self.__observing_awareness():
+                async with background_tasks() as self.__task_group:
+                    await self.__task_group.start(self.__run_for_ever)
+                    yield self
+        finally:
+            self.__task_group = None
+            for member in self.__members:
+                member.end(SERVICE_RESTART, "the room has closed")
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Forward every change of the document to the clients, until cancelled.
+
+        Args:
+            task_status: Told when the room is loaded and clients can be served.
+
+        Raises:
+            DocumentError: pycrdt failed inside; the room ends.
+        """
+        task_status.started()
+        while True:
+            with move_on_after(KEEPALIVE_INTERVAL):
+                await self.__signal.wait()
+                self.__turn()
+                continue
+            for member in self.__members:
+                member.tell(KEEPALIVE)
+
+    async def serve(
+        self, client: Channel, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve one client until it leaves or is refused, and close its channel.
+
+        Args:
+            client: The channel to the client.
+            task_status: Told when the client is in the room.
+
+        Raises:
+            RuntimeError: The room is not open.
+        """
+        if self.__task_group is None:
+            raise RuntimeError("the room is not open: use it as an async context manager")
+        member = Member(
+            client, self.__replica, self.awareness, self.__presence, self.__on_member_pressure
+        )
+        self.__members.add(member)
+        logger.info("room %r: %s joined", self.id, client.peer)
+        task_status.started()
+        try:
+            await member.run()
+        finally:
+            self.__members.discard(member)
+            self.__on_member_pressure(member, False)
+            self.__presence.leave(member)
+            self.__log_departure(member)
+
+    async def __run_for_ever(self, *, task_status: TaskStatus[None]) -> None:
+        await self.run(task_status=task_status)
+        raise RuntimeError(
+            f"{type(self).__name__}.run returned: it must not while the room is open"
+        )
+
+    # One turn
+
+    def __turn(self) -> None:
+        self.__replica.apply()
+        self.__replica.run_deferred()
+        self.__forward_change()
+        self.__forward_awareness()
+
+    def __forward_change(self) -> None:
+        change = self.__replica.take_change()
+        if change is not None:
+            message = encode_update(change.update)
+            for member in self.__members:
+                member.tell_change(message, change)
+
+    def __forward_awareness(self) -> None:
+        if self.__changed_states:
+            clients = list(self.__changed_states)
+            self.__changed_states.clear()
+            message = encode_states(self.awareness, clients)
+            for member in self.__members:
+                member.tell_awareness(message, clients)
+
+    # Awareness
+
+    @contextmanager
+    def __observing_awareness(self) -> Iterator[None]:
+        subscription = self.awareness.observe(self.__on_awareness_event)
+        try:
+            yield
+        finally:
+            self.awareness.unobserve(subscription)
+
+    def __on_awareness_event(self, topic: str, event: tuple[dict[str, Any], Any]) -> None:
+        if topic == "update":
+            self.__changed_states.update(*event[0].values())
+            self.__signal.set()
+
+    def __on_member_pressure(self, member: Member, pressed: bool) -> None:
+        (self.__pressed.add if pressed else self.__pressed.discard)(member)
+        self.__replica.track_states = bool(self.__pressed)
+
+    def __log_departure(self, member: Member) -> None:
+        peer, failure = member.channel.peer, member.failure
+        match failure:
+            case None:
+                logger.info("room %r: %s left", self.id, peer)
+            case BrokenResourceError() | ClosedResourceError():
+                logger.info("room %r: %s left: the connection broke", self.id, peer)
+            case YWireError() | TimeoutError():
+                logger.warning("room %r: %s was dropped: %s", self.id, peer, failure or "too slow")
+            case _:
+                logger.error(
+                    "room %r: %s was dropped for a fault of the server",
+                    self.id,
+                    peer,
+                    exc_info=failure,
+                )

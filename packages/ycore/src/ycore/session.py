@@ -1,0 +1,271 @@
+"""One document synchronised over one channel: what is sent, owed and acknowledged.
+
+The two ends of a channel speak the same protocol; what differs between a room's view of a client
+and a client's view of its server is in the subclasses, in `room.py` and `client.py`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+
+from anyio import (
+    BrokenResourceError,
+    CancelScope,
+    ClosedResourceError,
+    create_task_group,
+    current_time,
+    fail_after,
+    move_on_after,
+    sleep_until,
+)
+from anyio.abc import TaskGroup
+from pycrdt import Awareness
+
+from .channel import Channel
+from .errors import LimitReachedError, ProtocolError
+from .outbox import Outbox
+from .protocol import (
+    AwarenessEntry,
+    Kind,
+    Message,
+    decode,
+    decode_awareness,
+    encode_echo,
+    encode_step1,
+)
+from .replica import Change, Replica
+from .updates import decode_state_vector
+
+__all__ = ["Session"]
+
+ASK_INTERVAL = 1.0
+"""A peer is asked at most so often for what is missing, in seconds."""
+
+NORMAL, GOING_AWAY, INTERNAL_ERROR = 1000, 1001, 1011
+
+
+class Session(ABC):
+    """One document synchronised over one channel."""
+
+    def __init__(
+        self, channel: Channel, incoming: Replica, outgoing: Replica, awareness: Awareness
+    ) -> None:
+        """Make a session.
+
+        Args:
+            channel: Where to talk; the session closes it.
+            incoming: Where what the peer sends is applied.
+            outgoing: What the peer is told of; mostly the same one.
+            awareness: The states that the peer is told of.
+        """
+        self.channel = channel
+        self.failure: Exception | None = None
+        """Why this side ended the conversation, if it was for a fault."""
+        self.unknown_messages = 0
+        """How many messages were ignored for their unknown type."""
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._awareness = awareness
+        self._outbox = Outbox(channel, outgoing, awareness, self._on_pressure)
+        self._handlers: dict[Kind, Callable[[bytes], None]] = {
+            Kind.STEP1: self._on_step1,
+            Kind.STEP2: self._on_step2,
+            Kind.UPDATE: self._on_update,
+            Kind.AWARENESS: self._on_awareness_message,
+            Kind.DENIED: self._on_denied,
+            Kind.QUERY_AWARENESS: self._on_query_awareness,
+            Kind.ECHO: self._on_echo,
+            Kind.UNKNOWN: self._on_unknown,
+        }
+        self._scope = CancelScope()
+        self._tasks: TaskGroup | None = None
+        self._sending: CancelScope | None = None
+        self._farewell = (GOING_AWAY, "")
+        self._may_ask_at = 0.0
+        self._asking_later = False
+
+    async def run(self) -> None:
+        """Talk until the channel ends or this side ends it, then close the channel.
+
+        Never raises for a fault of the peer or of the connection: `failure` tells.
+        """
+        async with create_task_group() as self._tasks:
+            try:
+                with self._scope:
+                    await self._attempt(self._converse)
+            finally:
+                # What is to be sent and the close have bounds; this one is for a wire without any.
+                bound = 2 * self.channel.limits.close_timeout + 1
+                with move_on_after(bound, shield=True):
+                    await self._finish()
+
+    def end(self, code: int, reason: str = "") -> None:
+        """End the conversation: send what waits, then close the channel."""
+        self._farewell = (code, reason)
+        self._scope.cancel()
+
+    def refuse(self, error: Exception) -> None:
+        """End the conversation for a fault; the first one counts."""
+        if self.failure is None:
+            self.failure = error
+            self._scope.cancel()
+
+    def ask_again(self) -> None:
+        """Ask the peer for what this side lacks, at most once in `ASK_INTERVAL`."""
+        if self._asking_later or self._tasks is None:
+            return
+        if current_time() >= self._may_ask_at:
+            self._ask()
+        else:
+            self._asking_later = True
+            self._tasks.start_soon(self._ask_later)
+
+    def tell_change(self, message: bytes, change: Change) -> None:
+        """Send a change of the document that was encoded for all."""
+        self._contain(partial(self._outbox.put_change, message, change))
+
+    def tell_awareness(self, message: bytes, clients: list[int]) -> None:
+        """Send awareness states that were encoded for all."""
+        self._contain(partial(self._outbox.put_awareness, message, clients))
+
+    def tell(self, message: bytes) -> None:
+        """Send a small message."""
+        self._contain(partial(self._outbox.put, message))
+
+    @abstractmethod
+    def greet(self) -> None:
+        """Say what comes first."""
+
+    @abstractmethod
+    def on_awareness(self, entries: list[AwarenessEntry]) -> None:
+        """Take in awareness states."""
+
+    @abstractmethod
+    def on_query_awareness(self) -> None:
+        """Answer a request for all awareness states."""
+
+    @abstractmethod
+    def on_pressure(self, pressed: bool) -> None:
+        """Be told that something waits to be sent, or that nothing does any more."""
+
+    @abstractmethod
+    def on_denied(self, reason: str) -> None:
+        """Be told that the peer does not accept changes."""
+
+    # The conversation
+
+    async def _converse(self) -> None:
+        self.greet()
+        with fail_after(self.channel.limits.handshake_timeout):
+            frame = await anext(self.channel, None)
+        if frame is None:
+            return
+        messages = list(decode(frame))
+        if messages[0].kind is Kind.UNKNOWN:
+            # Later messages of an unknown type may be extensions; the first one never is.
+            raise ProtocolError("the peer does not speak the Yjs protocol")
+        self._dispatch(messages)
+        async for frame in self.channel:
+            self._dispatch(decode(frame))
+
+    def _dispatch(self, messages: Iterable[Message]) -> None:
+        for kind, payload in messages:
+            self._handlers[kind](payload)
+
+    def _on_step1(self, payload: bytes) -> None:
+        decode_state_vector(payload)
+        # The answer also tells the peer that all it sent before has been applied.
+        self._incoming.defer(partial(self._contain, partial(self.answer, payload)))
+
+    def answer(self, state: bytes) -> None:
+        """Answer a step 1."""
+        self._outbox.put_answer(state)
+
+    def _on_step2(self, payload: bytes) -> None:
+        self._incoming.receive(payload, self, complete=True)
+
+    def _on_update(self, payload: bytes) -> None:
+        self._incoming.receive(payload, self)
+
+    def _on_awareness_message(self, payload: bytes) -> None:
+        self.on_awareness(decode_awareness(payload))
+
+    def _on_denied(self, payload: bytes) -> None:
+        self.on_denied(payload.decode(errors="replace"))
+
+    def _on_query_awareness(self, payload: bytes) -> None:
+        self.on_query_awareness()
+
+    def _on_echo(self, payload: bytes) -> None:
+        self._incoming.defer(partial(self.tell, encode_echo(payload)))
+
+    def _on_unknown(self, payload: bytes) -> None:
+        self.unknown_messages += 1
+
+    # Asking for what is missing
+
+    def _ask(self) -> None:
+        self._may_ask_at = current_time() + ASK_INTERVAL
+        self.tell(encode_step1(self._incoming.state()))
+
+    async def _ask_later(self) -> None:
+        await sleep_until(self._may_ask_at)
+        self._asking_later = False
+        self._ask()
+
+    # Sending what waits
+
+    def _on_pressure(self, pressed: bool) -> None:
+        self.on_pressure(pressed)
+        if pressed and self._sending is None and self._tasks is not None:
+            self._sending = CancelScope(shield=True)
+            self._tasks.start_soon(self._send_what_waits, self._sending)
+
+    async def _send_what_waits(self, scope: CancelScope) -> None:
+        # Shielded: when the conversation is cancelled, what waits is still sent, within a bound.
+        with scope:
+            await self._attempt(self._outbox.run)
+
+    # Faults and the end
+
+    def _contain(self, action: Callable[[], None]) -> None:
+        """Do something for this peer on behalf of others, whom its faults must not reach."""
+        try:
+            action()
+        except Exception as exc:  # noqa: BLE001 - the peer is refused with it
+            self.refuse(exc)
+
+    async def _attempt(self, task: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await task()
+        except Exception as exc:  # noqa: BLE001 - the peer is refused with it
+            self.refuse(exc)
+
+    async def _finish(self) -> None:
+        if self.failure is None and self.channel.close_code is None:
+            with move_on_after(self.channel.limits.close_timeout):
+                await self._outbox.drained()
+        if self._sending is not None:
+            self._sending.cancel()
+        code, reason = self._verdict()
+        await self._attempt(partial(self.channel.aclose, code, reason))
+
+    def _verdict(self) -> tuple[int, str]:
+        match self.failure:
+            case None:
+                return self._farewell
+            case ProtocolError() | LimitReachedError() as error:
+                return error.code, _shorten(str(error))
+            case TimeoutError():
+                return 1008, "too slow"
+            case BrokenResourceError() | ClosedResourceError():
+                return NORMAL, ""
+            case _:
+                return INTERNAL_ERROR, "internal error"
+
+
+def _shorten(reason: str) -> str:
+    """Cut a reason to what a websocket's close frame holds (RFC 6455, section 5.5)."""
+    return reason.encode()[:123].decode(errors="ignore")

@@ -1,0 +1,14 @@
+"""The websocket wire of ycore: share documents with Python programs and browsers."""
+
+from ycore import Wire, hookimpl
+
+from .client import WebsocketClient
+from .server import WebsocketServer
+
+__all__ = ["WebsocketClient", "WebsocketServer"]
+
+
+@hookimpl
+def ycore_wires() -> list[Wire]:
+    """Offer the wire "websocket"."""
+    return [Wire("websocket", server=WebsocketServer, client=WebsocketClient)]

@@ -1,0 +1,186 @@
+"""A websocket as a channel: one binary message of the websocket for each message."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from contextlib import suppress
+from socket import SHUT_RDWR
+from struct import pack
+from typing import Protocol
+
+from aiohttp import ClientConnectionError, ClientWebSocketResponse, WebSocketError, WSMessage
+from aiohttp import WSMsgType as Type
+from aiohttp.web import WebSocketResponse
+from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, move_on_after
+
+from ycore import Channel, MessageTooLargeError, ProtocolError
+
+__all__ = ["ClientChannel", "ServerChannel"]
+
+HIGH_WATER = 64 * 1024
+"""A transport that holds more unsent bytes than this is full."""
+
+MESSAGE_TOO_BIG, UNSUPPORTED_DATA = 1009, 1003
+
+
+class WebsocketChannel(Channel):
+    """What both ends of a websocket have in common."""
+
+    _socket: ClientWebSocketResponse | WebSocketResponse
+    _is_closed = False
+    _is_aborted = False
+
+    async def send(self, message: bytes) -> None:
+        """Send a message; see `Channel.send`."""
+        self._check(message)
+        try:
+            await self._socket.send_bytes(message)
+        except (OSError, ClientConnectionError) as exc:
+            raise self._lost() from exc
+        except asyncio.CancelledError as exc:
+            # All who wait for the transport share one future: cancelling one cancels them all.
+            self._abort()
+            if _is_cancelled():
+                raise
+            raise self._lost() from exc
+
+    async def receive(self) -> bytes:
+        """Wait for a message; see `Channel.receive`."""
+        if self._is_closed:
+            raise ClosedResourceError
+        try:
+            message = await self._socket.receive()
+        except RuntimeError as exc:
+            # aiohttp's answer to a receive after the end.
+            raise self._ended() from exc
+        if message.type is Type.BINARY:
+            data: bytes = message.data
+            return data
+        raise self._explain(message)
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Close the websocket; see `Channel.aclose`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        is_clean = False
+        try:
+            with move_on_after(self.limits.close_timeout):
+                await self._close_socket(code, reason.encode())
+                is_clean = True
+        finally:
+            if not is_clean:
+                self._abort()
+
+    @abstractmethod
+    async def _close_socket(self, code: int, reason: bytes) -> None:
+        """Exchange close frames."""
+
+    @abstractmethod
+    def _abort(self) -> None:
+        """Cut the connection, whatever is under way."""
+
+    def _check(self, message: bytes) -> None:
+        if self._is_closed:
+            raise ClosedResourceError
+        if self.close_code is not None:
+            raise BrokenResourceError
+        if len(message) > self.limits.max_message_size:
+            raise MessageTooLargeError(len(message), self.limits.max_message_size)
+
+    def _explain(self, message: WSMessage) -> Exception:
+        """Return the error that says what came instead of a binary message."""
+        if message.type is Type.TEXT:
+            return ProtocolError("a text frame: the Yjs protocol is binary", code=UNSUPPORTED_DATA)
+        if message.type is Type.CLOSE:
+            # An empty close frame reads as no code at all (RFC 6455, section 7.1.5).
+            self.close_code = message.data or 1005
+            self.close_reason = message.extra or ""
+        elif message.type is Type.ERROR and isinstance(message.data, WebSocketError):
+            if message.data.code == MESSAGE_TOO_BIG:
+                return MessageTooLargeError(None, self.limits.max_message_size)
+            return ProtocolError(str(message.data), code=message.data.code)
+        return self._ended()
+
+    def _ended(self) -> Exception:
+        if self._is_closed:
+            return ClosedResourceError()
+        return BrokenResourceError() if self.close_code is None else EndOfStream()
+
+    def _lost(self) -> Exception:
+        return ClosedResourceError() if self._is_closed else BrokenResourceError()
+
+
+class ServerChannel(WebsocketChannel):
+    """The server's end of a websocket."""
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        socket: WebSocketResponse,
+        transport: asyncio.Transport,
+        peer: str,
+    ) -> None:
+        super().__init__(id, peer=peer)
+        self._socket: WebSocketResponse = socket
+        self._transport = transport
+
+    def send_nowait(self, message: bytes) -> bool:
+        """Send a message if the transport is not full; see `Channel.send_nowait`.
+
+        A server's frame is a header and the message as it is (RFC 6455, section 5.2), so it can
+        be written to the transport without the coroutine that aiohttp needs for the same.
+        """
+        self._check(message)
+        if self._transport.is_closing():
+            raise BrokenResourceError
+        if self._transport.get_write_buffer_size() > HIGH_WATER:
+            return False
+        self._transport.write(_frame(message))
+        return True
+
+    async def _close_socket(self, code: int, reason: bytes) -> None:
+        # From now on "drained" means empty: nothing of what was sent is left behind.
+        self._transport.set_write_buffer_limits(0)
+        await self._socket.close(code=code, message=reason)
+
+    def _abort(self) -> None:
+        self._transport.abort()
+
+
+class ClientChannel(WebsocketChannel):
+    """The client's end of a websocket."""
+
+    def __init__(self, id: str, socket: ClientWebSocketResponse, peer: str) -> None:  # noqa: A002
+        super().__init__(id, peer=peer)
+        self._socket: ClientWebSocketResponse = socket
+        # aiohttp gives the connection up before everything is sent: then it does not tell any more.
+        self._connection: _Connection | None = socket.get_extra_info("socket")
+
+    async def _close_socket(self, code: int, reason: bytes) -> None:
+        await self._socket.close(code=code, message=reason)
+
+    def _abort(self) -> None:
+        if self._connection is not None:
+            with suppress(OSError):
+                self._connection.shutdown(SHUT_RDWR)
+
+
+class _Connection(Protocol):
+    def shutdown(self, how: int) -> None: ...
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _frame(message: bytes) -> bytes:
+    """Return a message as an unmasked binary frame."""
+    size = len(message)
+    if size < 126:
+        return pack("!BB", 0x82, size) + message
+    if size < 65536:
+        return pack("!BBH", 0x82, 126, size) + message
+    return pack("!BBQ", 0x82, 127, size) + message

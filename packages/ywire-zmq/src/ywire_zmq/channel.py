@@ -1,0 +1,253 @@
+"""What the channels of both ends have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from contextlib import suppress
+
+from anyio import (
+    BrokenResourceError,
+    ClosedResourceError,
+    EndOfStream,
+    Event,
+    move_on_after,
+    sleep,
+)
+from anyio.lowlevel import checkpoint
+
+from ycore import Channel
+from ycore.errors import MessageTooLargeError, ProtocolError
+from ycore.limits import Limits
+
+from .frames import (
+    CONTROL,
+    MESSAGE_COST,
+    WINDOW,
+    Ack,
+    Bye,
+    Ping,
+    Pong,
+    decode,
+    encode,
+    encode_message,
+)
+
+__all__ = ["PING", "ZmqChannel"]
+
+ACK_STEP = WINDOW // 4
+"""After reading messages of this cost a channel acknowledges them."""
+
+RETRY_INTERVAL = 0.01
+"""How often a full socket is tried again, in seconds: zmq does not tell when it drains."""
+
+PATIENCE = 3
+"""A peer that is silent for so many heartbeats is lost."""
+
+PING, PONG = encode(Ping()), encode(Pong())
+
+
+class ZmqChannel(Channel):
+    """A channel to which frames are delivered; how they are sent is up to the subclass.
+
+    Frames are taken from the socket as they come, so that control frames are never late. What was
+    not received yet waits here, bounded by the window.
+    """
+
+    def __init__(self, id: str, *, peer: str, limits: Limits) -> None:  # noqa: A002
+        super().__init__(id, peer=peer, limits=limits)
+        self.peer_limit = limits.max_message_size
+        """The largest message that the peer takes, in bytes."""
+        self._inbox: deque[bytes] = deque()
+        self._closed = False
+        # Why nothing can be sent any more, and why nothing more will be received.
+        self._gone = False
+        self._end: Exception | None = None
+        self._heard = True
+        self._silence = 0
+        # What all messages cost together that were ...
+        self._sent = self._sent_and_read = 0
+        self._arrived = self._read = self._acknowledged = 0
+        # Who waits.
+        self._arrival: Event | None = None
+        self._drained: Event | None = None
+
+    @abstractmethod
+    def _transmit(self, frame: bytes) -> bool:
+        """Send a frame, or return False if the socket takes no more for this peer.
+
+        Raises:
+            BrokenResourceError: The connection broke.
+        """
+
+    @abstractmethod
+    def _release(self, *, told: bool) -> None:
+        """Be told that the channel is closed, and whether the peer was told so."""
+
+    # What ycore uses
+
+    async def send(self, message: bytes) -> None:
+        """Send a message, waiting while the connection is full; see `Channel.send`."""
+        await checkpoint()
+        while not self.send_nowait(message):
+            await self._wait_for_room()
+
+    def send_nowait(self, message: bytes) -> bool:
+        """Send a message if the connection takes it now; see `Channel.send_nowait`."""
+        if self._closed:
+            raise ClosedResourceError
+        if self._gone:
+            raise BrokenResourceError
+        size = len(message)
+        if size > self.limits.max_message_size or size > self.peer_limit:
+            limit = min(self.limits.max_message_size, self.peer_limit)
+            raise MessageTooLargeError(size, limit)
+        if self._is_full or not self._transmit(encode_message(message)):
+            return False
+        self._sent += size + MESSAGE_COST
+        return True
+
+    async def receive(self) -> bytes:
+        """Wait for the next message; see `Channel.receive`."""
+        while not self._inbox or self._closed:
+            if self._closed:
+                raise ClosedResourceError
+            if self._end is not None:
+                raise self._end
+            self._arrival = Event()
+            await self._arrival.wait()
+        message = self._inbox.popleft()
+        self._read += len(message) + MESSAGE_COST
+        if self._read - self._acknowledged >= ACK_STEP:
+            self._acknowledge()
+        return message
+
+    async def aclose(self, code: int = 1000, reason: str = "") -> None:
+        """Say BYE after all that was sent, unless the peer is gone; see `Channel.aclose`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._inbox.clear()
+        self._wake_all()
+        told = False
+        try:
+            told = not self._gone and await self._say_bye(encode(Bye(code, reason)))
+        finally:
+            self._release(told=told)
+
+    # What the socket's reader uses
+
+    def deliver(self, frame: bytes) -> None:
+        """Take in a frame from the peer."""
+        self._heard = True
+        if self._end is not None or self._closed:
+            return
+        try:
+            if not frame or frame[0] < CONTROL:
+                self._put(frame)
+            else:
+                self._obey(frame)
+        except ProtocolError as exc:
+            self.fail(exc)
+
+    def fail(self, error: Exception) -> None:
+        """Take in nothing more, and raise an error once all that arrived is received."""
+        if self._end is None:
+            self._end = error
+            self._wake_all()
+
+    def lose(self, reason: str) -> None:
+        """Take note that the connection broke."""
+        self._gone = True
+        self.fail(BrokenResourceError(reason))
+
+    def beat(self) -> None:
+        """Let the peer hear something, and lose it when it was silent for long."""
+        self._silence = 0 if self._heard else self._silence + 1
+        self._heard = False
+        if self._silence >= PATIENCE:
+            self.lose(f"nothing heard for {self._silence} heartbeats")
+        self.signal(PING)
+        self._acknowledge()
+
+    def signal(self, frame: bytes) -> bool:
+        """Send a frame if that is possible; return whether it was."""
+        if self._closed or self._gone:
+            return False
+        try:
+            return self._transmit(frame)
+        except BrokenResourceError:
+            return False
+
+    # Receiving
+
+    def _put(self, message: bytes) -> None:
+        limit = self.limits.max_message_size
+        if len(message) > limit:
+            raise MessageTooLargeError(len(message), limit)
+        self._arrived += len(message) + MESSAGE_COST
+        if self._arrived - self._read > WINDOW + limit + MESSAGE_COST:
+            raise ProtocolError("more messages than the window allows", code=1008)
+        self._inbox.append(message)
+        if self._arrival is not None:
+            self._arrival.set()
+            self._arrival = None
+
+    def _obey(self, frame: bytes) -> None:
+        match decode(frame):
+            case bytes(message):
+                self._put(message)
+            case Ping():
+                self.signal(PONG)
+            case Ack(total):
+                self._on_ack(total)
+            case Bye(code, reason):
+                self._on_bye(code, reason)
+            case Pong() | None:
+                pass
+            case unexpected:
+                raise ProtocolError(f"{type(unexpected).__name__.upper()} inside a conversation")
+
+    def _on_bye(self, code: int, reason: str) -> None:
+        self.close_code, self.close_reason = code, reason
+        self._gone = True
+        self.fail(EndOfStream())
+
+    def _acknowledge(self) -> None:
+        if self._read != self._acknowledged and self.signal(encode(Ack(self._read))):
+            self._acknowledged = self._read
+
+    # Sending
+
+    @property
+    def _is_full(self) -> bool:
+        return self._sent - self._sent_and_read >= WINDOW
+
+    def _on_ack(self, total: int) -> None:
+        if not self._sent_and_read <= total <= self._sent:
+            raise ProtocolError("ACK of what was not sent")
+        self._sent_and_read = total
+        if self._drained is not None and not self._is_full:
+            self._drained.set()
+            self._drained = None
+
+    async def _wait_for_room(self) -> None:
+        if not self._is_full:
+            await sleep(RETRY_INTERVAL)
+            return
+        if self._drained is None:
+            self._drained = Event()
+        await self._drained.wait()
+
+    async def _say_bye(self, frame: bytes) -> bool:
+        with move_on_after(self.limits.close_timeout), suppress(BrokenResourceError):
+            while not self._transmit(frame):  # noqa: ASYNC110 - no event tells
+                await sleep(RETRY_INTERVAL)
+            return True
+        return False
+
+    def _wake_all(self) -> None:
+        for event in (self._arrival, self._drained):
+            if event is not None:
+                event.set()
+        self._arrival = self._drained = None

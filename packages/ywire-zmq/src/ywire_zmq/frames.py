@@ -1,0 +1,263 @@
+"""Frames of the zmq wire to and from bytes: pure functions, no I/O.
+
+A frame is the one part of a zmq message. A frame that is empty or begins with a byte below 0xF0 is
+a message of the channel, unchanged; all messages of the Yjs protocol are of that kind. The others
+are control frames, big-endian:
+
+======= ==== ======================================================================================
+HELLO   0xF0 version u8, room: u16 and UTF-8, token: u16 and UTF-8; client to server, first, once
+WELCOME 0xF1 version u8, heartbeat in ms u32, largest message u64; server to client, the answer
+BYE     0xF2 close code u16, reason in UTF-8; the last frame of its sender
+PING    0xF3
+PONG    0xF4 the answer to PING
+DATA    0xF5 a message of the channel that begins with a byte from 0xF0 on
+ACK     0xF6 u64: what the messages cost that the sender of this frame has read so far
+======= ==== ======================================================================================
+
+Control frames of other kinds are ignored, so that later versions can add some.
+
+A message costs its size plus `MESSAGE_COST`. One may be sent while those that are not acknowledged
+cost less than `WINDOW`: so the memory for a peer that does not read is bounded in bytes, and full
+is a state of each connection by itself, though all of them end in one socket.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ycore.errors import ProtocolError
+
+__all__ = [
+    "CONTROL",
+    "ESCAPE_SIZE",
+    "MESSAGE_COST",
+    "VERSION",
+    "WINDOW",
+    "Ack",
+    "Bye",
+    "Control",
+    "Hello",
+    "Ping",
+    "Pong",
+    "Welcome",
+    "decode",
+    "encode",
+    "encode_message",
+]
+
+VERSION = 1
+
+CONTROL = 0xF0
+"""Frames that begin with this byte or a higher one are control frames."""
+
+ESCAPE_SIZE = 1
+"""By how much a frame can be larger than its message."""
+
+WINDOW = 1024 * 1024
+"""What messages may cost together that the peer has not acknowledged."""
+
+MESSAGE_COST = 64
+"""What a message costs besides its size, for small ones need memory too."""
+
+MAX_REASON_SIZE = 123
+"""What a websocket's close frame holds (RFC 6455, section 5.5), so that all wires are alike."""
+
+UNSUPPORTED_VERSION = 4400
+"""The close code for a peer of another version: trying again does not help."""
+
+_HELLO, _WELCOME, _BYE, _PING, _PONG, _DATA, _ACK = range(CONTROL, CONTROL + 7)
+_ESCAPE = bytes([_DATA])
+_U16 = struct.Struct(">H")
+_U64 = struct.Struct(">Q")
+_WELCOME_BODY = struct.Struct(">BIQ")
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A client asks for a room."""
+
+    room: str
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The server accepts a client."""
+
+    heartbeat_ms: int
+    """How often each side lets the other hear from it, in milliseconds."""
+
+    max_message_size: int
+    """The largest message that the server takes, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """The sender has closed."""
+
+    code: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The sender wants to hear from its peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The sender is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The sender has read messages."""
+
+    total: int
+    """What all the messages cost together that it has read."""
+
+
+Control = Hello | Welcome | Bye | Ping | Pong | Ack
+
+
+def encode_message(message: bytes) -> bytes:
+    """Return the frame that carries a message of the channel."""
+    return _ESCAPE + message if message and message[0] >= CONTROL else message
+
+
+def encode(control: Control) -> bytes:
+    """Return a control frame; a reason that is too long is cut.
+
+    Raises:
+        ValueError: A number or a text does not fit.
+    """
+    try:
+        match control:
+            case Hello(room, token):
+                return bytes([_HELLO, VERSION]) + _encode_text(room) + _encode_text(token)
+            case Welcome(heartbeat_ms, max_message_size):
+                body = _WELCOME_BODY.pack(VERSION, heartbeat_ms, max_message_size)
+                return bytes([_WELCOME]) + body
+            case Bye(code, reason):
+                return bytes([_BYE]) + _U16.pack(code) + _encode_reason(reason)
+            case Ping():
+                return bytes([_PING])
+            case Pong():
+                return bytes([_PONG])
+            case Ack(total):
+                return bytes([_ACK]) + _U64.pack(total)
+    except struct.error as exc:
+        raise ValueError(f"{type(control).__name__} has no room for it: {exc}") from exc
+
+
+def decode(frame: bytes) -> bytes | Control | None:
+    """Return the message or the control frame that a frame carries.
+
+    Returns:
+        None if it is a control frame of an unknown kind.
+
+    Raises:
+        ProtocolError: The frame is malformed, or of a version that is not supported.
+    """
+    if not frame or frame[0] < CONTROL:
+        return frame
+    decoder = _DECODERS.get(frame[0])
+    return None if decoder is None else decoder(frame[1:])
+
+
+def _decode_hello(body: bytes) -> Hello:
+    _check_version(body)
+    room, rest = _decode_text(body[1:])
+    token, rest = _decode_text(rest)
+    _check_end(rest)
+    return Hello(room, token)
+
+
+def _decode_welcome(body: bytes) -> Welcome:
+    _check_version(body)
+    if len(body) != _WELCOME_BODY.size:
+        raise ProtocolError(f"WELCOME has {len(body)} bytes, not {_WELCOME_BODY.size}")
+    _, heartbeat_ms, max_message_size = _WELCOME_BODY.unpack(body)
+    if not (heartbeat_ms and max_message_size):
+        raise ProtocolError("a bound in WELCOME is 0")
+    return Welcome(heartbeat_ms, max_message_size)
+
+
+def _decode_bye(body: bytes) -> Bye:
+    if not _U16.size <= len(body) <= _U16.size + MAX_REASON_SIZE:
+        raise ProtocolError(f"BYE has {len(body)} bytes")
+    return Bye(_U16.unpack_from(body)[0], _decode_utf8(body[_U16.size :]))
+
+
+def _decode_ping(body: bytes) -> Ping:
+    _check_end(body)
+    return Ping()
+
+
+def _decode_pong(body: bytes) -> Pong:
+    _check_end(body)
+    return Pong()
+
+
+def _decode_ack(body: bytes) -> Ack:
+    if len(body) != _U64.size:
+        raise ProtocolError(f"ACK has {len(body)} bytes, not {_U64.size}")
+    return Ack(_U64.unpack(body)[0])
+
+
+def _decode_data(body: bytes) -> bytes:
+    return body
+
+
+_DECODERS: dict[int, Callable[[bytes], bytes | Control]] = {
+    _HELLO: _decode_hello,
+    _WELCOME: _decode_welcome,
+    _BYE: _decode_bye,
+    _PING: _decode_ping,
+    _PONG: _decode_pong,
+    _DATA: _decode_data,
+    _ACK: _decode_ack,
+}
+
+
+def _check_version(body: bytes) -> None:
+    if not body:
+        raise ProtocolError("a version is missing")
+    if body[0] != VERSION:
+        text = f"version {body[0]} of the zmq wire is not supported, only {VERSION}"
+        raise ProtocolError(text, code=UNSUPPORTED_VERSION)
+
+
+def _check_end(rest: bytes) -> None:
+    if rest:
+        raise ProtocolError(f"a control frame has {len(rest)} bytes too many")
+
+
+def _encode_text(text: str) -> bytes:
+    encoded = text.encode()
+    return _U16.pack(len(encoded)) + encoded
+
+
+def _decode_text(data: bytes) -> tuple[str, bytes]:
+    """Return a text and what follows it."""
+    if len(data) < _U16.size:
+        raise ProtocolError("the length of a text is missing")
+    end = _U16.size + _U16.unpack_from(data)[0]
+    if len(data) < end:
+        raise ProtocolError(f"{end - len(data)} bytes of a text are missing")
+    return _decode_utf8(data[_U16.size : end]), data[end:]
+
+
+def _decode_utf8(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        raise ProtocolError("a text is no UTF-8") from exc
+
+
+def _encode_reason(reason: str) -> bytes:
+    cut = reason.encode(errors="replace")[:MAX_REASON_SIZE]
+    # The cut may go through a character.
+    return cut.decode(errors="ignore").encode()

@@ -1,0 +1,136 @@
+"""The server side of the zmq wire."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import zmq
+from anyio import create_task_group, move_on_after
+from anyio.abc import TaskStatus
+
+from ycore import ServerOptions, ServerWire
+
+from . import endpoints
+from .readiness import watching
+from .router import Router
+from .sockets import Monitor, monitoring, open_socket, shared_context, translate
+
+__all__ = ["ZmqServer"]
+
+LINGER_MS = 1_000
+"""How long the socket may go on sending once it is closed: every client was told BYE before."""
+
+BACKLOG = 1024
+"""How many connections may wait for being accepted."""
+
+UNBIND_TIMEOUT = 1.0
+
+MAX_HEARTBEAT = 3600.0
+
+
+class ZmqServer(ServerWire):
+    """Serves rooms over ZeroMQ."""
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        endpoint: str | None = None,
+        heartbeat: float = 5.0,
+        **options: Unpack[ServerOptions],
+    ) -> None:
+        """Make a server.
+
+        Args:
+            host: The name or address to bind; `"*"` for all of this machine.
+            port: The tcp port; 0 lets the system choose one, see `port`.
+            endpoint: Instead of host and port: `tcp://…`, `ipc://…` or `inproc://…`. Clients
+                reach an inproc endpoint from the same event loop.
+            heartbeat: How often server and client let each other hear from them, in seconds; who
+                is silent for three times as long is lost.
+            **options: See `ServerOptions`.
+
+        Raises:
+            ValueError: The endpoint is none, or a bound makes no sense.
+        """
+        super().__init__(**options)
+        if not 0.001 <= heartbeat <= MAX_HEARTBEAT:
+            raise ValueError(
+                f"heartbeat must be within 0.001 and {MAX_HEARTBEAT}, not {heartbeat!r}"
+            )
+        self._heartbeat = heartbeat
+        if endpoint is None:
+            endpoint = endpoints.tcp(host, port)
+        self._endpoint = endpoints.check(endpoint)
+
+    @property
+    def endpoint(self) -> str:
+        """Where the server listens, once it does; before that, where it is going to."""
+        return self._endpoint
+
+    @property
+    def port(self) -> int:
+        """The tcp port, once the server listens; 0 if it is none."""
+        return endpoints.port_of(self._endpoint)
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        """Accept connections until cancelled; see `ServerWire.listen`.
+
+        Raises:
+            OSError: The endpoint cannot be used; the message names it.
+        """
+        endpoint, *_ = await endpoints.resolve(self._endpoint)
+        async with shared_context() as context:
+            with (
+                open_socket(
+                    context,
+                    zmq.ROUTER,
+                    ipv6=endpoints.needs_ipv6(endpoint),
+                    max_message_size=self.limits.max_message_size,
+                ) as socket,
+                monitoring(socket, zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED) as monitor,
+                watching(socket) as readiness,
+            ):
+                self._endpoint = _bind(socket, endpoint)
+                try:
+                    async with create_task_group() as tasks:
+                        router = Router(
+                            socket,
+                            readiness,
+                            limits=self.limits,
+                            heartbeat=self._heartbeat,
+                            on_connection=lambda channel: tasks.start_soon(self.serve, channel),
+                        )
+                        task_status.started()
+                        await router.run(monitor)
+                finally:
+                    await _unbind(socket, self._endpoint, monitor)
+
+
+def _bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
+    """Bind a socket; return the endpoint with the real port.
+
+    Raises:
+        OSError: The endpoint cannot be used; the message names it.
+    """
+    endpoints.claim(endpoint)
+    socket.set(zmq.ROUTER_MANDATORY, 1)
+    socket.set(zmq.BACKLOG, BACKLOG)
+    socket.set(zmq.LINGER, LINGER_MS)
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as exc:
+        raise translate(exc, f"cannot bind {endpoint}") from exc
+    return socket.get_string(zmq.LAST_ENDPOINT)
+
+
+async def _unbind(socket: zmq.Socket[bytes], endpoint: str, monitor: Monitor) -> None:
+    """Give the endpoint back, and wait until the next one can have it."""
+    endpoints.release(endpoint)
+    socket.unbind(endpoint)
+    if endpoints.is_inproc(endpoint):
+        return
+    with move_on_after(UNBIND_TIMEOUT, shield=True):
+        while (await monitor.next())[0] != zmq.EVENT_CLOSED:
+            pass

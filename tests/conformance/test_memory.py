@@ -1,0 +1,5 @@
+from ycore.testing import WireConformance
+
+
+class TestMemory(WireConformance):
+    wire = "memory"

@@ -1,0 +1,146 @@
+"""Who owns which awareness states."""
+
+from typing import Any
+
+import pytest
+from pycrdt import Awareness, Doc
+
+from ycore import LimitReachedError
+from ycore.presence import Presence, encode_states
+from ycore.protocol import AwarenessEntry as Entry
+from ycore.protocol import Kind, decode, decode_awareness
+
+ANN, BOB = "ann's connection", "bob's connection"
+
+
+def states(awareness: Awareness) -> dict[int, Any]:
+    """Return the states; any JSON can be one, whatever pycrdt's types say."""
+    return awareness.states
+
+
+@pytest.fixture
+def awareness() -> Awareness:
+    awareness = Awareness(Doc(client_id=99))
+    awareness.set_local_state(None)
+    return awareness
+
+
+@pytest.fixture
+def presence(awareness: Awareness) -> Presence:
+    return Presence(awareness)
+
+
+def test_states_come_and_go_with_their_connection(awareness: Awareness, presence: Presence) -> None:
+    presence.update(ANN, [Entry(1, 1, '{"name":"Ann"}'), Entry(2, 1, "5")])
+    presence.update(BOB, [Entry(3, 1, '"b"')])
+    assert states(awareness) == {1: {"name": "Ann"}, 2: 5, 3: "b"}
+    presence.leave(ANN)
+    assert states(awareness) == {3: "b"}
+    presence.leave(BOB)
+    assert states(awareness) == {}
+
+
+def test_a_connection_owns_what_it_updates(awareness: Awareness, presence: Presence) -> None:
+    presence.update(ANN, [Entry(1, 1, "1")])
+    presence.update(ANN, [Entry(1, 2, "2")])
+    presence.leave(ANN)
+    assert states(awareness) == {}
+
+
+@pytest.mark.parametrize("clock", [0, 4, 5])
+def test_an_old_clock_tells_nothing(awareness: Awareness, presence: Presence, clock: int) -> None:
+    presence.update(ANN, [Entry(1, 5, '"new"')])
+    presence.update(ANN, [Entry(1, clock, '"old"')])
+    assert states(awareness) == {1: "new"}
+
+
+def test_an_unknown_client_counts_as_clock_0(awareness: Awareness, presence: Presence) -> None:
+    presence.update(ANN, [Entry(1, 0, "1")])
+    assert states(awareness) == {}
+
+
+def test_a_removal_counts_with_an_equal_clock(awareness: Awareness, presence: Presence) -> None:
+    presence.update(ANN, [Entry(1, 5, "1")])
+    presence.update(ANN, [Entry(1, 4, "null")])
+    assert states(awareness) == {1: 1}
+    presence.update(ANN, [Entry(1, 5, "null")])
+    assert states(awareness) == {}
+    presence.update(ANN, [Entry(1, 6, "2")])
+    assert states(awareness) == {1: 2}
+
+
+def test_nobody_else_removes_or_overwrites_a_state(
+    awareness: Awareness, presence: Presence
+) -> None:
+    presence.update(ANN, [Entry(1, 1, '"mine"')])
+    presence.update(BOB, [Entry(1, 1, "null")])
+    presence.update(BOB, [Entry(1, 9, "null")])
+    presence.update(BOB, [Entry(1, 9, '"stolen"')])
+    assert states(awareness) == {1: "mine"}
+    presence.update(ANN, [Entry(1, 2, '"still mine"')])
+    assert states(awareness) == {1: "still mine"}
+
+
+def test_a_client_that_comes_back_before_its_old_connection_is_dead_stays_visible(
+    awareness: Awareness, presence: Presence
+) -> None:
+    presence.update(ANN, [Entry(1, 1, '"before"')])
+    presence.update(BOB, [Entry(1, 2, '"after"')])
+    presence.leave(ANN)
+    assert states(awareness) == {1: "after"}
+    presence.leave(BOB)
+    assert states(awareness) == {}
+
+
+def test_the_claim_of_a_connection_ends_with_it(awareness: Awareness, presence: Presence) -> None:
+    presence.update(ANN, [Entry(1, 1, '"before"')])
+    presence.update(BOB, [Entry(1, 2, '"after"')])
+    presence.leave(BOB)
+    presence.leave(ANN)
+    assert states(awareness) == {}
+
+
+def test_the_state_of_the_room_itself_is_its_own(awareness: Awareness, presence: Presence) -> None:
+    awareness.set_local_state({"name": "the room"})
+    presence.update(ANN, [Entry(99, 50, "null"), Entry(99, 51, '"mine"')])
+    assert states(awareness) == {99: {"name": "the room"}}
+
+
+def test_departed_clients_cannot_be_revived_by_an_old_message(
+    awareness: Awareness, presence: Presence
+) -> None:
+    presence.update(ANN, [Entry(1, 3, "1")])
+    presence.leave(ANN)
+    presence.update(BOB, [Entry(1, 3, "1")])
+    assert states(awareness) == {}
+
+
+def test_there_is_a_bound_for_what_is_remembered(
+    awareness: Awareness, presence: Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ycore.presence.MAX_DEPARTED", 10)
+    presence.update(BOB, [Entry(0, 1, "1")])
+    for client in range(1, 100):
+        presence.update(ANN, [Entry(client, 1, "1")])
+        presence.leave(ANN)
+    assert len(awareness.meta) <= 12
+    assert list(awareness.states) == [0]
+
+
+def test_there_is_a_bound_for_the_states_of_a_connection(
+    presence: Presence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ycore.presence.MAX_OWNED", 2)
+    presence.update(ANN, [Entry(1, 1, "1"), Entry(2, 1, "1")])
+    with pytest.raises(LimitReachedError, match="more than 2"):
+        presence.update(ANN, [Entry(3, 1, "1")])
+
+
+def test_removals_and_unknown_clients_can_be_encoded(
+    awareness: Awareness, presence: Presence
+) -> None:
+    presence.update(ANN, [Entry(1, 1, '"ü"'), Entry(2, 7, "1")])
+    presence.update(ANN, [Entry(2, 8, "null")])
+    ((kind, payload),) = decode(encode_states(awareness, [1, 2, 12345]))
+    assert kind is Kind.AWARENESS
+    assert decode_awareness(payload) == [Entry(1, 1, '"\\u00fc"'), Entry(2, 8, "null")]

@@ -1,0 +1,114 @@
+"""What the documents show works, and what there is to know is in the documents."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import ycore
+from ycore import ClientOptions, Limits, Rooms, ServerOptions
+from ycore.wires import accepted_options, find_wire
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(ROOT.glob("packages/*/README.md")),
+    *sorted(ROOT.glob("examples/*/README.md")),
+]
+WIRES = ("memory", "websocket", "zmq")
+
+
+class Block(NamedTuple):
+    document: Path
+    line: int
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.document.relative_to(ROOT)}:{self.line}"
+
+
+def _blocks() -> list[Block]:
+    found: list[Block] = []
+    for document in DOCUMENTS:
+        text = document.read_text()
+        for match in re.finditer(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            line = text.count("\n", 0, match.start()) + 1
+            if "<!-- one program -->" in text and found and found[-1].document == document:
+                found[-1] = found[-1]._replace(source=f"{found[-1].source}\n\n{match[1]}")
+            else:
+                found.append(Block(document, line, match[1]))
+    return found
+
+
+@pytest.mark.parametrize("block", _blocks(), ids=str)
+def test_every_python_block_runs(block: Block, tmp_path: Path) -> None:
+    """Run a block as a script, or with pytest if it says that it is a test module."""
+    is_test = re.match(r"# (test_\w+\.py)\n", block.source)
+    path = tmp_path / (is_test[1] if is_test else "script.py")
+    path.write_text(block.source)
+    arguments = ["-m", "pytest", "-p", "no:cacheprovider", str(path)] if is_test else [str(path)]
+    result = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_wire_that_is_shown_is_the_example() -> None:
+    source = (ROOT / "examples" / "ywire-tcp" / "src" / "ywire_tcp.py").read_text()
+    (shown,) = [b.source for b in _blocks() if b.document.name == "writing-a-wire.md"]
+    lines = [line for line in source.splitlines() if line][1:]
+    assert [line for line in lines if line not in shown.splitlines()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "api.md").read_text()
+    missing = [name for name in ycore.__all__ if f"`{name}" not in reference]
+    assert missing == []
+
+
+@pytest.mark.parametrize("options", [ServerOptions, ClientOptions])
+def test_every_common_option_is_documented(options: Any) -> None:
+    usage = (ROOT / "docs" / "usage.md").read_text()
+    assert [name for name in options.__annotations__ if f"`{name}`" not in usage] == []
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_every_option_of_a_wire_is_in_its_readme(wire: str) -> None:
+    readme = (ROOT / "packages" / f"ywire-{wire}" / "README.md").read_text()
+    found = find_wire(wire)
+    assert found.server is not None
+    assert found.client is not None
+    options = accepted_options(found.server).keys() | accepted_options(found.client).keys()
+    common = ServerOptions.__annotations__.keys() | ClientOptions.__annotations__.keys()
+    assert [name for name in sorted(options - common) if f"`{name}`" not in readme] == []
+
+
+def test_the_options_are_those_of_the_constructors() -> None:
+    for base, options in (
+        (ycore.ServerWire, ServerOptions),
+        (ycore.ClientWire, ClientOptions),
+    ):
+        assert accepted_options(base).keys() == options.__annotations__.keys()
+
+
+def test_every_limit_is_documented_with_its_default() -> None:
+    protocol = (ROOT / "docs" / "protocol.md").read_text()
+    limits = {**vars(Limits()), "max_rooms": Rooms().max_rooms, "max_clients": Rooms().max_clients}
+    for name in limits:
+        assert f"| `{name}` |" in protocol, name

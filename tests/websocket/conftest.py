@@ -1,0 +1,7 @@
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The websocket wire runs on asyncio only."""
+    return "asyncio"
