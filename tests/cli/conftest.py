@@ -1,4 +1,4 @@
-"""A server beside the test, the command in this process, and the command in processes of its own."""
+"""A server beside the test; the command in this process, and in processes of its own."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ class Lines:
 
     def next(self) -> str:
         """Return the next line, or the empty string at the end."""
-        return self._lines.get(timeout=PATIENCE)
+        line = self._lines.get(timeout=PATIENCE)
+        if not line:
+            self._lines.put(line)
+        return line
 
     def rest(self) -> str:
-        self._thread.join(PATIENCE)
-        return "".join(iter(self._lines.get, ""))
+        return "".join(iter(self.next, ""))
 
     def _read(self, stream: IO[str]) -> None:
         with stream:
@@ -69,6 +71,18 @@ class Command:
 Spawn = Callable[..., Command]
 
 
+def environment(path: Path | None = None) -> dict[str, str]:
+    """Return the environment for a process whose standard error is to be its own."""
+    # The measuring of coverage complains there when several test runs share a directory.
+    kept = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    return kept | ({"PYTHONPATH": str(path)} if path else {})
+
+
+@pytest.fixture(name="environment")
+def environment_fixture() -> dict[str, str]:
+    return environment()
+
+
 @pytest.fixture
 def spawn() -> Iterator[Spawn]:
     """Start `ycore` with arguments; whatever still runs at the end is killed."""
@@ -82,7 +96,7 @@ def spawn() -> Iterator[Spawn]:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     text=True,
-                    env=os.environ | ({"PYTHONPATH": str(path)} if path else {}),
+                    env=environment(path),
                 )
             )
             stack.callback(_end, command)
@@ -144,25 +158,26 @@ def run_beside(monkeypatch: pytest.MonkeyPatch) -> Beside:
     """Run `main` in this process while a script reads its lines and finally interrupts it."""
 
     def run(script: Callable[[Lines], object], *arguments: str, interrupt: bool = True) -> int:
+        failures: list[BaseException] = []
+        ended = Event()
+
+        def follow(lines: Lines) -> None:
+            try:
+                script(lines)
+            except BaseException as exc:  # noqa: BLE001 - the test raises it
+                failures.append(exc)
+            if (interrupt or failures) and not ended.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+
         with _piped_stdout(monkeypatch) as lines:
-            failures: list[BaseException] = []
-            ended = Event()
-
-            def follow() -> None:
-                try:
-                    script(lines)
-                except BaseException as exc:
-                    failures.append(exc)
-                if (interrupt or failures) and not ended.is_set():
-                    os.kill(os.getpid(), signal.SIGTERM)
-
-            thread = Thread(target=follow)
+            thread = Thread(target=follow, args=(lines,))
             thread.start()
             try:
                 code = main(arguments)
             finally:
                 ended.set()
-                thread.join(PATIENCE)
+        thread.join(PATIENCE)
+        lines.rest()
         if failures:
             raise failures[0]
         return code
@@ -173,11 +188,11 @@ def run_beside(monkeypatch: pytest.MonkeyPatch) -> Beside:
 @contextmanager
 def _piped_stdout(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     reading, writing = os.pipe()
-    lines = Lines(open(reading))
+    # Its own thread closes it.
+    lines = Lines(open(reading))  # noqa: SIM115
     with monkeypatch.context() as patch, open(writing, "w") as stdout:
         patch.setattr(sys, "stdout", stdout)
         yield lines
-    lines.rest()
 
 
 @pytest.fixture

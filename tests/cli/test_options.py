@@ -5,7 +5,7 @@ from ssl import SSLContext
 from typing import Any, Optional, Union
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ycore.cli.failures import UsageError
@@ -71,6 +71,7 @@ def test_what_no_text_can_be(type_: Any) -> None:
         convert_option("what", "text", type_)
 
 
+@settings(deadline=None)
 @given(st.integers() | st.floats(allow_nan=False) | st.booleans() | st.text())
 def test_a_value_survives_being_written_and_read(value: Any) -> None:
     assert convert_option("option", str(value), type(value)) == value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
-import runpy
 import signal
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -53,6 +54,32 @@ def test_a_session(spawn: Spawn, number: signal.Signals, tmp_path: Path) -> None
     assert "Traceback" not in server.err.rest()
 
 
+def test_watch_survives_its_server(spawn: Spawn, tmp_path: Path) -> None:
+    server_url, url = (f"zmq://{path}?endpoint=ipc://{tmp_path}/s" for path in ("", "/room"))
+    server = spawn("serve", server_url)
+    assert server.out.next()
+    watcher = spawn("watch", url)
+    assert watcher.out.next() == "{}\n"
+    editor = spawn("edit", "--text", "notes", url)
+    editor.stdin.write("one")
+    editor.stdin.close()
+    assert editor.wait() == 0
+    assert watcher.out.next() == '{"notes": "one"}\n'
+    server.send(signal.SIGTERM)
+    assert server.wait() == 0
+
+    server = spawn("serve", server_url)
+    assert server.err.next().endswith("joined\n")
+    # The watcher has given back what the server forgot.
+    reader = spawn("cat", url)
+    assert json.loads(reader.out.rest()) == {"notes": "one"}
+    server.send(signal.SIGKILL)
+    server.wait()
+    watcher.send(signal.SIGTERM)
+    assert watcher.wait() == 0
+    assert "trying again" in watcher.err.rest()
+
+
 def test_the_wire_of_somebody_else(spawn: Spawn, other_wire: Path, tmp_path: Path) -> None:
     listing = spawn("wires", path=other_wire)
     assert "other_wire  other-wire\n" in listing.out.rest()
@@ -69,7 +96,7 @@ def test_the_wire_of_somebody_else(spawn: Spawn, other_wire: Path, tmp_path: Pat
     assert server.wait() == 0
 
 
-def test_nobody_reads_on(spawn: Spawn, tmp_path: Path) -> None:
+def test_nobody_reads_on(spawn: Spawn, environment: dict[str, str], tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/s"
     server = spawn("serve", f"zmq://?endpoint={endpoint}")
     server.out.next()
@@ -78,13 +105,32 @@ def test_nobody_reads_on(spawn: Spawn, tmp_path: Path) -> None:
         ended = subprocess.run(
             ["bash", "-c", f"set -o pipefail; {ycore} | head -c 1"],
             capture_output=True,
+            env=environment,
             timeout=60,
             check=True,
         )
         assert (ended.stdout, ended.stderr) == (b"{", b"")
 
 
-def test_the_end_without_a_reader(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "number", "code"),
+    [("cat", signal.SIGINT, 130), ("watch", signal.SIGINT, 0), ("watch", signal.SIGTERM, 0)],
+)
+def test_interrupted_while_connecting(
+    spawn: Spawn, command: str, number: signal.Signals, code: int
+) -> None:
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        client = spawn(command, f"websocket://127.0.0.1:{mute.getsockname()[1]}/room")
+        mute.settimeout(20)
+        with mute.accept()[0]:
+            client.send(number)
+            assert client.wait() == code
+    assert client.out.rest() == client.err.rest() == ""
+
+
+def test_the_end_without_a_reader(environment: dict[str, str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     for arguments in (["wires"], ["--help"], ["--version"]):
@@ -92,6 +138,7 @@ def test_the_end_without_a_reader(tmp_path: Path) -> None:
             [sys.executable, "-m", "ycore", *arguments],
             stdout=writing,
             stderr=subprocess.PIPE,
+            env=environment,
             timeout=60,
             check=True,
         )
@@ -152,9 +199,12 @@ def test_help(capsys: Capture, arguments: list[str]) -> None:
     assert capsys.readouterr().out.startswith("usage: ycore ")
 
 
-def test_the_module_is_the_command(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["whatever", "--version"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("ycore", run_name="__main__")
-    assert ended.value.code == 0
-    assert capsys.readouterr().out == f"ycore {version('ycore')}\n"
+def test_the_module_is_the_command() -> None:
+    # With the environment as it is: coverage of this module is measured in the other process.
+    out = subprocess.check_output([sys.executable, "-m", "ycore", "--version"], text=True)
+    assert out == f"ycore {version('ycore')}\n"
+
+
+def test_importing_the_module_runs_nothing(capsys: Capture) -> None:
+    importlib.import_module("ycore.__main__")
+    assert capsys.readouterr().out == ""

@@ -115,6 +115,14 @@ def test_edit_takes_text_only(served: Served, capsys: Capture, stdin: io.BytesIO
     assert capsys.readouterr().err.startswith("ycore: error: standard input is no UTF-8: ")
 
 
+def test_edit_without_standard_input(
+    served: Served, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["edit", "--text", "a", served.url("room")]) == 1
+    assert capsys.readouterr().err == "ycore: error: there is no standard input\n"
+
+
 @pytest.mark.parametrize("command", ["cat", "watch"])
 @WIRES
 def test_a_server_that_is_not_there(capsys: Capture, command: str, wire: str) -> None:
@@ -230,9 +238,10 @@ def test_cat_without_standard_output(served: Served, monkeypatch: pytest.MonkeyP
 
 
 def test_cat_into_a_string(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
     assert main(["cat", served.url("room")]) == 0
-    assert sys.stdout.getvalue() == "{}\n"  # type: ignore[attr-defined]
+    assert written.getvalue() == "{}\n"
 
 
 def test_failing_without_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def visit(wire: str, addition: str = "", **options: Any) -> str:
 
 
 def port_in(line: str) -> int:
-    found = re.search(r":(\d+)", line)
+    found = re.search(r":(\d+)/", line)
     assert found, line
     return int(found[1])
 

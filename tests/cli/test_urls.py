@@ -1,7 +1,7 @@
 """URLs of the command line."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ycore.cli.failures import UsageError
@@ -12,18 +12,20 @@ text = st.text(st.characters(codec="utf-8"), max_size=12)
 urls = st.builds(
     Url,
     wire=st.from_regex(r"[A-Za-z0-9_.+-]+", fullmatch=True),
-    host=st.none() | text.filter(bool),
+    host=st.none() | st.ip_addresses().map(str) | text.filter(bool),
     port=st.none() | st.integers(0, 65535),
     path=st.just("") | text.map("/{}".format),
     options=st.dictionaries(text.filter(bool), text, max_size=3),
 )
 
 
+@settings(deadline=None)
 @given(urls)
 def test_a_url_survives_being_written_and_read(url: Url) -> None:
     assert parse_url(str(url)) == url
 
 
+@settings(deadline=None)
 @given(text)
 def test_anything_is_a_url_or_refused(rest: str) -> None:
     try:

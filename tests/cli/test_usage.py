@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import ssl
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 import pytest
 
 from ycore import ClientWire, ServerWire, Wire, hookimpl, register, unregister, wires
@@ -32,6 +35,14 @@ class OddClient(ClientWire):
         raise KeyError("a mistake")
 
 
+class SlowServer(ServerWire):
+    """Is interrupted before it serves."""
+
+    async def listen(self, *, task_status: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await anyio.sleep_forever()
+
+
 class OddPlugin:
     @hookimpl
     def ycore_wires(self) -> list[Wire]:
@@ -40,10 +51,11 @@ class OddPlugin:
             Wire("deaf", server=None, client=OddClient),
             Wire("mute", server=OddServer, client=None),
             Wire("broken", server=None, client=_broken),
+            Wire("slow", server=SlowServer, client=None),
         ]
 
 
-def _broken(*, id: str, doc: object, reconnect: bool) -> ClientWire:
+def _broken(*, id: str, doc: object, reconnect: bool) -> ClientWire:  # noqa: A002
     raise AssertionError("a mistake")
 
 
@@ -127,6 +139,14 @@ def test_nothing_is_opened_before_every_url_is_understood(
     assert "no option 'x'" in fails(capsys, 2, "serve", "websocket://:0", "memory://?x=1")
 
 
+def test_what_a_wire_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    expected = (
+        "ycore: error: odd://?x=1: the server of the wire 'odd' takes no option 'x'; it takes: "
+        "close_timeout, handshake_timeout, level, max_message_size, send_timeout\n"
+    )
+    assert fails(capsys, 2, "serve", "odd://?x=1") == expected
+
+
 def test_an_option_of_a_wire_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "level" in fails(capsys, 2, "serve", "odd://")
 
@@ -144,6 +164,11 @@ def test_a_traceback_for_those_who_ask(capsys: pytest.CaptureFixture[str]) -> No
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert err.splitlines()[-1].startswith("ycore: error: unexpected AssertionError")
+
+
+def test_interrupted_before_it_serves(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "slow://"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_one_line_whatever_a_message_holds(capsys: pytest.CaptureFixture[str]) -> None:

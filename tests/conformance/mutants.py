@@ -6,14 +6,25 @@ Each is the memory wire with its client's end wrapped in a channel that misbehav
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
-from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, Lock, sleep
+from anyio import (
+    BrokenResourceError,
+    CancelScope,
+    ClosedResourceError,
+    EndOfStream,
+    Lock,
+    create_memory_object_stream,
+    sleep,
+)
+from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
+
 from ycore import Channel, ClientWire, Limits, Room, RoomFactory, ServerWire
 from ycore.testing import WireConformance
 from ywire_memory import MemoryClient, MemoryServer
+from ywire_memory.server import listening
 
 KIB = 1024
 
@@ -359,12 +370,72 @@ class LiesWhenFull(Unbroken):
 
 
 class MutantClient(MemoryClient):
+    """Wraps its channels."""
+
     channel: ClassVar[type[Unbroken]]
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Channel]:
         async with super().open() as channel:
             yield self.channel(channel)
+
+
+class RefusesStrangely(MutantClient):
+    """Raises an error of its own where nobody listens."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Channel]:
+        async with AsyncExitStack() as stack:
+            try:
+                channel = await stack.enter_async_context(super().open())
+            except ConnectionError as exc:
+                raise LookupError("no such server") from exc
+            yield channel
+
+
+class IsAnonymous(MutantClient):
+    """Does not tell where the server is."""
+
+    @property
+    def address(self) -> str:
+        return ""
+
+
+class SharesItsAddress(MemoryServer):
+    """Takes an address over from the server that has it."""
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        previous = listening().pop(self.name, None)
+        try:
+            await super().listen(task_status=task_status)
+        finally:
+            if previous is not None:
+                listening()[self.name] = previous
+
+
+class KeepsItsAddress(MemoryServer):
+    """Does not give its address back."""
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        try:
+            await super().listen(task_status=task_status)
+        finally:
+            nowhere, unread = create_memory_object_stream[Any](0)
+            with nowhere, unread:
+                listening()[self.name] = nowhere
+
+
+class LeavesOnOneFault(MemoryServer):
+    """Stops serving when one connection has ended."""
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        with CancelScope() as self.scope:
+            await super().listen(task_status=task_status)
+        await sleep(HANGING)
+
+    async def serve(self, channel: Channel) -> None:  # type: ignore[misc]
+        await super().serve(channel)
+        self.scope.cancel()
 
 
 class MutantConformance(WireConformance):
@@ -374,7 +445,7 @@ class MutantConformance(WireConformance):
     time_limit = 2.0
     channel: ClassVar[type[Unbroken]] = Unbroken
     server_class: ClassVar[type[MemoryServer]] = MemoryServer
-    client_class: ClassVar[type[MemoryClient]] = MutantClient
+    client_class: ClassVar[type[MutantClient]] = MutantClient
 
     def make_server(self, room_factory: RoomFactory = Room, **options: Any) -> ServerWire:
         BlocksOthers.lock = Lock()

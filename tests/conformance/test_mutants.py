@@ -1,6 +1,10 @@
+import re
 from pathlib import Path
 
 import pytest
+
+import ycore.testing  # noqa: F401 - once here rather than in every run of a mutant
+import ywire_memory  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -9,9 +13,16 @@ import mutants
 from mutants import {mutant}
 
 class TestMutant(mutants.MutantConformance):
-    channel = {mutant}
+    {kind} = {mutant}
     time_limit = {time_limit}
 """
+
+PLUGINS = [
+    argument
+    for plugin in ("cacheprovider", "hypothesispytest", "pytest_cov", "timeout")
+    for argument in ("-p", f"no:{plugin}")
+]
+"""What a run of a mutant does without."""
 
 CAUGHT = {
     "Reorders": "arrive_in_order",
@@ -45,8 +56,22 @@ CAUGHT = {
     "BlocksOthers": "hold_up_others and client",
     "QueuesWithoutBound": "slow_reader and client",
     "LiesWhenFull": "tells_when and client",
+    "RefusesStrangely": "unreachable",
+    "IsAnonymous": "addresses_can_be_read",
+    "SharesItsAddress": "address_in_use",
+    "KeepsItsAddress": "address_is_free",
+    "LeavesOnOneFault": "garbage and truncated",
 }
 """What is broken, and a test that has to notice."""
+
+KINDS = {
+    "RefusesStrangely": "client_class",
+    "IsAnonymous": "client_class",
+    "SharesItsAddress": "server_class",
+    "KeepsItsAddress": "server_class",
+    "LeavesOnOneFault": "server_class",
+}
+"""Which part of the wire is broken, if it is not the client's channel."""
 
 
 @pytest.fixture
@@ -59,8 +84,9 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
 def run(
     pytester: pytest.Pytester, mutant: str, *args: str, time_limit: float = 2.0
 ) -> dict[str, int]:
-    pytester.makepyfile(SUITE.format(mutant=mutant, time_limit=time_limit))
-    result = pytester.runpytest_inprocess("-q", "--tb=short", "-p", "no:cacheprovider", *args)
+    kind = KINDS.get(mutant, "channel")
+    pytester.makepyfile(SUITE.format(kind=kind, mutant=mutant, time_limit=time_limit))
+    result = pytester.runpytest_inprocess("-q", "--tb=short", *PLUGINS, *args)
     return result.parseoutcomes()
 
 
@@ -80,10 +106,11 @@ def test_the_suite_catches(suite: pytest.Pytester, mutant: str, test: str) -> No
 
 def test_every_mutant_is_tried() -> None:
     source = (Path(__file__).parent / "mutants.py").read_text()
-    classes = {line.split()[1].split("(")[0] for line in source.splitlines() if "(Unbroken)" in line}
-    classes |= {
-        line.split()[1].split("(")[0]
-        for line in source.splitlines()
-        if "(WithoutSendNowait)" in line
-    }
-    assert classes == {*CAUGHT, "WithoutSendNowait"}
+    mutants = set(
+        re.findall(
+            r"^class (\w+)\((?:Unbroken|WithoutSendNowait|MutantClient|MemoryServer)\):",
+            source,
+            re.MULTILINE,
+        )
+    )
+    assert mutants == {*CAUGHT, "WithoutSendNowait"}

@@ -19,6 +19,7 @@ from anyio import fail_after, sleep_forever
 from hypothesis import given
 from hypothesis import strategies as st
 from pycrdt import Text
+
 from ycore import (
     ConnectError,
     ConnectionRejectedError,
@@ -111,7 +112,7 @@ async def test_a_port_in_use_is_named(server: WebsocketServer) -> None:
 
 
 async def test_an_unknown_host_is_an_os_error() -> None:
-    with pytest.raises(OSError, match="not known|No address|failure"):
+    with pytest.raises(OSError, match=r"not known|No address|failure"):
         async with WebsocketServer(host="no-such-host.invalid"):
             raise AssertionError("bound")
 
@@ -143,7 +144,7 @@ async def test_a_server_that_does_not_speak_http_is_a_timeout() -> None:
     ],
 )
 def test_addresses_that_make_no_sense(options: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="host|path|url"):
+    with pytest.raises(ValueError, match=r"host|path|url"):
         WebsocketClient(**options)
 
 
@@ -214,7 +215,7 @@ async def test_a_frame_that_is_no_websocket_frame_ends_its_connection_only(
 async def test_a_client_that_vanishes_is_noticed(server: WebsocketServer) -> None:
     async with WebsocketServer(port=0, heartbeat=0.1) as server:
         async with connect("websocket", port=server.port) as client:
-            reader, writer = await _shake_hands_by_hand(server.port)
+            _, writer = await _shake_hands_by_hand(server.port)
             room = await server.rooms.get("")
             with fail_after(5):
                 while len(room.clients) < 2:
@@ -303,9 +304,7 @@ async def test_tls(tmp_path: Path) -> None:
     async with WebsocketServer(host="localhost", port=0, ssl_context=server_context) as server:
         assert server.address.startswith("wss://localhost:")
         async with (
-            WebsocketClient(
-                host="localhost", port=server.port, ssl_context=client_context
-            ) as one,
+            WebsocketClient(host="localhost", port=server.port, ssl_context=client_context) as one,
             WebsocketClient(url=server.address, ssl_context=client_context) as two,
         ):
             assert one.address == server.address

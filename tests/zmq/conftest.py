@@ -36,11 +36,6 @@ from ywire_zmq import ZmqClient, ZmqServer
 PATIENCE_MS = 5000
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @dataclass
 class Served:
     """A running server and the channels of its clients, one by one."""

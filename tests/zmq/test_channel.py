@@ -460,10 +460,9 @@ async def test_what_a_client_sent_before_it_died_is_received(serve: Serve, raw_p
         with raw_peer(served.server.endpoint, linger=PATIENCE_MS) as peer:
             peer.send(HELLO)
             server = await served.accept()
+            await peer.receive()
             for number in range(1000):
                 peer.send(b"%d" % number)
-                if number % 100 == 0:
-                    server.send_nowait(b"this may find out that the client is gone")
         for number in range(1000):
             assert await server.receive() == b"%d" % number
         with fail_after(1), pytest.raises(BrokenResourceError):
@@ -632,15 +631,17 @@ anyio.run(main)
         "tcp://127.0.0.1:65536",
         "tcp://127.0.0.1:http",
         "ipc://",
+        "ipc://*",
         "ipc:///tmp/" + "x" * 103,
         "inproc://",
+        "ipc:///tmp/\0",
     ],
 )
 async def test_what_is_no_endpoint_is_named(endpoint: str) -> None:
-    with pytest.raises(ValueError, match=endpoint):
-        ZmqServer(endpoint=endpoint)
-    with pytest.raises(ValueError, match=endpoint):
-        ZmqClient(endpoint=endpoint)
+    for side in (ZmqServer, ZmqClient):
+        with pytest.raises(ValueError, match=r"endpoint|path|port|begins") as caught:
+            side(endpoint=endpoint)
+        assert repr(endpoint) in str(caught.value)
 
 
 async def test_a_client_must_know_where_to_go() -> None:

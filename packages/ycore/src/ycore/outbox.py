@@ -123,6 +123,12 @@ class Outbox:
             ClosedResourceError: The channel was closed on this side.
             MessageTooLargeError: A message exceeds the limit.
         """
+        try:
+            await self._run()
+        finally:
+            self._drained.set()
+
+    async def _run(self) -> None:
         while True:
             await self._signal.wait()
             while (message := self._next()) is not None:
@@ -132,8 +138,14 @@ class Outbox:
             self._drained.set()
             self._on_pressure(False)
 
+    def abandon(self) -> None:
+        """Send nothing more but what is under way."""
+        self._queue.clear()
+        self._owed_since, self._owed_answers = None, 0
+        self._owed_awareness.clear()
+
     async def drained(self) -> None:
-        """Wait until nothing waits to be sent."""
+        """Wait until nothing waits to be sent, or nothing can be sent any more."""
         if self._pressed:
             await self._drained.wait()
 

@@ -233,8 +233,8 @@ class Replica:
             raise error from exc
         finally:
             self._applying = False
-        for received, exc in refused:
-            self._refuse(received, exc)
+        for received, reason in refused:
+            self._refuse(received, reason)
 
     def _refuse(self, received: _Received, error: Exception) -> None:
         """Refuse an update that pycrdt did not take, if the fault is its own."""

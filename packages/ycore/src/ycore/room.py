@@ -63,6 +63,7 @@ class Room(AsyncContextManagerMixin):
         self.__pressed: set[Member] = set()
         self.__signal = Signal()
         self.__changed_states: set[int] = set()
+        self.__is_quiet = True
 
     @property
     def task_group(self) -> TaskGroup:
@@ -105,12 +106,12 @@ class Room(AsyncContextManagerMixin):
         """
         task_status.started()
         while True:
-            with move_on_after(KEEPALIVE_INTERVAL):
-                await self.__signal.wait()
-                self.__turn()
-                continue
-            for member in self.__members:
-                member.tell(KEEPALIVE)
+            # One timer for many turns: it fires twice in the interval, however busy the room is.
+            with move_on_after(KEEPALIVE_INTERVAL / 2):
+                while True:
+                    await self.__signal.wait()
+                    self.__turn()
+            self.__keep_alive()
 
     async def serve(
         self, client: Channel, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
@@ -154,15 +155,23 @@ class Room(AsyncContextManagerMixin):
         self.__forward_change()
         self.__forward_awareness()
 
+    def __keep_alive(self) -> None:
+        if self.__is_quiet:
+            for member in self.__members:
+                member.tell(KEEPALIVE)
+        self.__is_quiet = True
+
     def __forward_change(self) -> None:
         change = self.__replica.take_change()
         if change is not None:
+            self.__is_quiet = False
             message = encode_update(change.update)
             for member in self.__members:
                 member.tell_change(message, change)
 
     def __forward_awareness(self) -> None:
         if self.__changed_states:
+            self.__is_quiet = False
             clients = list(self.__changed_states)
             self.__changed_states.clear()
             message = encode_states(self.awareness, clients)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import TypeVarTuple, Unpack
 
 from anyio import (
     BrokenResourceError,
@@ -39,6 +40,8 @@ from .replica import Change, Replica
 from .updates import decode_state_vector
 
 __all__ = ["Session"]
+
+Arguments = TypeVarTuple("Arguments")
 
 ASK_INTERVAL = 1.0
 """A peer is asked at most so often for what is missing, in seconds."""
@@ -124,15 +127,15 @@ class Session(ABC):
 
     def tell_change(self, message: bytes, change: Change) -> None:
         """Send a change of the document that was encoded for all."""
-        self._contain(partial(self._outbox.put_change, message, change))
+        self._contain(self._outbox.put_change, message, change)
 
     def tell_awareness(self, message: bytes, clients: list[int]) -> None:
         """Send awareness states that were encoded for all."""
-        self._contain(partial(self._outbox.put_awareness, message, clients))
+        self._contain(self._outbox.put_awareness, message, clients)
 
     def tell(self, message: bytes) -> None:
         """Send a small message."""
-        self._contain(partial(self._outbox.put, message))
+        self._contain(self._outbox.put, message)
 
     @abstractmethod
     def greet(self) -> None:
@@ -177,7 +180,7 @@ class Session(ABC):
     def _on_step1(self, payload: bytes) -> None:
         decode_state_vector(payload)
         # The answer also tells the peer that all it sent before has been applied.
-        self._incoming.defer(partial(self._contain, partial(self.answer, payload)))
+        self._incoming.defer(partial(self._contain, self.answer, payload))
 
     def answer(self, state: bytes) -> None:
         """Answer a step 1."""
@@ -230,10 +233,10 @@ class Session(ABC):
 
     # Faults and the end
 
-    def _contain(self, action: Callable[[], None]) -> None:
+    def _contain(self, action: Callable[[Unpack[Arguments]], None], *arguments: *Arguments) -> None:
         """Do something for this peer on behalf of others, whom its faults must not reach."""
         try:
-            action()
+            action(*arguments)
         except Exception as exc:  # noqa: BLE001 - the peer is refused with it
             self.refuse(exc)
 
@@ -244,9 +247,11 @@ class Session(ABC):
             self.refuse(exc)
 
     async def _finish(self) -> None:
-        if self.failure is None and self.channel.close_code is None:
-            with move_on_after(self.channel.limits.close_timeout):
-                await self._outbox.drained()
+        if self.failure is not None or self.channel.close_code is not None:
+            self._outbox.abandon()
+        # To cancel a message that is under way would break the channel before it can be closed.
+        with move_on_after(self.channel.limits.close_timeout):
+            await self._outbox.drained()
         if self._sending is not None:
             self._sending.cancel()
         code, reason = self._verdict()

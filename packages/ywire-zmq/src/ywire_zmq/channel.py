@@ -154,7 +154,7 @@ class ZmqChannel(Channel):
         """Take in nothing more, and raise an error once all that arrived is received."""
         if self._end is None:
             self._end = error
-            self._wake_all()
+        self._wake_all()
 
     def lose(self, reason: str) -> None:
         """Take note that the connection broke."""

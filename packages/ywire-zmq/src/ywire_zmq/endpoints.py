@@ -31,7 +31,7 @@ def check(endpoint: str) -> str:
     scheme, _, name = endpoint.partition("://")
     if scheme not in ("tcp", "ipc", "inproc"):
         raise ValueError(f"{endpoint!r} begins with none of tcp://, ipc:// and inproc://")
-    if not name or "\0" in name:
+    if name in ("", "*") or "\0" in name:
         raise ValueError(f"{endpoint!r} is no endpoint")
     if scheme == "tcp":
         _split_tcp(endpoint)
@@ -112,7 +112,7 @@ def release(endpoint: str) -> None:
 def _path_of(endpoint: str) -> str | None:
     """Return the path of an ipc endpoint that is in the file system."""
     scheme, _, path = endpoint.partition("://")
-    return None if scheme != "ipc" or path.startswith(("@", "*")) else path
+    return None if scheme != "ipc" or path.startswith("@") else path
 
 
 def _split_tcp(endpoint: str) -> tuple[str, int]:

@@ -24,8 +24,10 @@ BACKLOG = 1024
 """How many connections may wait for being accepted."""
 
 UNBIND_TIMEOUT = 1.0
+"""How long libzmq may take to give the endpoint back, in seconds."""
 
 MAX_HEARTBEAT = 3600.0
+"""The longest heartbeat, in seconds."""
 
 
 class ZmqServer(ServerWire):
@@ -67,6 +69,11 @@ class ZmqServer(ServerWire):
     @property
     def endpoint(self) -> str:
         """Where the server listens, once it does; before that, where it is going to."""
+        return self._endpoint
+
+    @property
+    def address(self) -> str:
+        """The endpoint."""
         return self._endpoint
 
     @property

@@ -38,12 +38,9 @@ MAX_SOCKETS = 65535
 BUDGET = 200
 """How many messages are read in a row before other tasks get their turn."""
 
-SEND_MARK = WINDOW // MESSAGE_COST + 1024
-"""How many frames libzmq keeps for a peer: all messages of a window, and control frames. The
-window bounds their bytes, which libzmq does not count."""
-
-RECEIVE_MARK = BUDGET
-"""How many frames of a peer libzmq receives before they are read, which they are at once."""
+HIGH_WATER_MARK = WINDOW // MESSAGE_COST + 1024
+"""How many frames libzmq keeps for a peer in each direction: all messages of a window, and some
+control frames. It is the window that bounds the bytes, which libzmq does not count."""
 
 HANDSHAKE_MS = 5_000
 """How long the greeting of two zmq sockets may take."""
@@ -116,8 +113,8 @@ def open_socket(
     options = {
         zmq.IPV6: int(ipv6),
         zmq.MAXMSGSIZE: max_message_size + ESCAPE_SIZE + SPARE_SIZE,
-        zmq.SNDHWM: SEND_MARK,
-        zmq.RCVHWM: RECEIVE_MARK,
+        zmq.SNDHWM: HIGH_WATER_MARK,
+        zmq.RCVHWM: HIGH_WATER_MARK,
         zmq.LINGER: 0,
         zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
         zmq.HEARTBEAT_IVL: PROBE_MS,

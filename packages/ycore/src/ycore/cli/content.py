@@ -2,7 +2,7 @@
 
 A document that came over a network does not tell what its roots are, so each is taken for what
 its content fits: a map if it has entries; else a text if it has characters; else an XML fragment
-if it has nodes and nothing else; else an array if it has items. A root without content fits everything.
+if it has nodes and nothing else; else an array if it has items. A root without content fits all.
 """
 
 from __future__ import annotations

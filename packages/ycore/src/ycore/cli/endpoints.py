@@ -12,7 +12,7 @@ from ycore.server import ServerWire
 from ycore.wires import accepted_options, bind, connect, find_wire
 
 from .failures import UsageError
-from .options import convert_option
+from .options import convert_option, is_convertible
 from .urls import Url
 
 __all__ = ["client_of", "server_of"]
@@ -99,8 +99,9 @@ def _types(url: Url, side: str) -> dict[str, Any]:
 
 
 def _not_taken(url: Url, side: str, name: str, types: Mapping[str, Any]) -> str:
-    offered = ", ".join(sorted(types.keys() - RESERVED[side]))
-    message = f"the {side} of the wire {url.wire!r} takes no option {name!r}; it takes: {offered}"
+    offered = sorted(o for o in types.keys() - RESERVED[side] if is_convertible(types[o]))
+    message = f"the {side} of the wire {url.wire!r} takes no option {name!r}"
+    message += f"; it takes: {', '.join(offered)}"
     if name == "host" and name not in url.options:
         # The usual slip: two slashes where the wire has no host.
         message += f"; for a room write {url.wire}:///ROOM"

@@ -1,30 +1,54 @@
-"""Running until the user, or the system, asks for an end."""
+"""Ending at Ctrl-C or SIGTERM, in good order where that is possible."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from anyio import CancelScope, open_signal_receiver
 
 from ycore.tasks import background_tasks
 
-__all__ = ["run_until_interrupted"]
+__all__ = ["Interrupts", "watching_for_interrupts"]
 
 
-async def run_until_interrupted(job: Callable[[], Awaitable[None]]) -> None:
-    """Run a job until it ends or Ctrl-C or SIGTERM comes, which cancels it.
+class Interrupts:
+    """What Ctrl-C and SIGTERM end: the innermost block that says so.
 
-    Args:
-        job: What to run.
+    The blocks around it then end as if it had ended by itself. Who cannot wait for that interrupts
+    again, which ends the next block.
     """
+
+    def __init__(self) -> None:
+        self._scopes: list[CancelScope] = []
+
+    @contextmanager
+    def end_this(self) -> Iterator[None]:
+        """Let an interrupt end the block."""
+        with CancelScope() as scope:
+            self._scopes.append(scope)
+            try:
+                yield
+            finally:
+                self._scopes.remove(scope)
+
+    def interrupt(self) -> None:
+        """End the innermost block."""
+        if self._scopes:
+            self._scopes[-1].cancel()
+
+
+@asynccontextmanager
+async def watching_for_interrupts() -> AsyncIterator[Interrupts]:
+    """Turn Ctrl-C and SIGTERM into interrupts for the duration of the block."""
+    interrupts = Interrupts()
     with open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with background_tasks() as tasks:
-            with CancelScope() as scope:
-                tasks.start_soon(_cancel_at, signals, scope)
-                await job()
+            tasks.start_soon(_forward, signals, interrupts)
+            yield interrupts
 
 
-async def _cancel_at(signals: AsyncIterator[signal.Signals], scope: CancelScope) -> None:
-    await anext(signals)
-    scope.cancel()
+async def _forward(signals: AsyncIterator[signal.Signals], interrupts: Interrupts) -> None:
+    async for _ in signals:
+        interrupts.interrupt()

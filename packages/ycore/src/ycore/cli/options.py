@@ -9,10 +9,15 @@ from typing import Any, Union, get_args, get_origin
 
 from .failures import UsageError
 
-__all__ = ["convert_option"]
+__all__ = ["convert_option", "is_convertible"]
 
 WORDS = {"true": True, "yes": True, "on": True, "1": True}
 WORDS |= {"false": False, "no": False, "off": False, "0": False}
+
+
+def is_convertible(type_: Any) -> bool:
+    """Tell whether a text can be a value of a type."""
+    return bool(_converters(type_))
 
 
 def convert_option(name: str, text: str, type_: Any) -> Any:
@@ -30,12 +35,17 @@ def convert_option(name: str, text: str, type_: Any) -> Any:
         UsageError: The text is no such value, or no text can be.
     """
     members = _members(type_)
-    converters = [converter for kind, converter in CONVERTERS.items() if kind in members]
+    converters = _converters(type_)
     if not converters:
         raise UsageError(f"the option {name!r} cannot be given on the command line")
     if NoneType in members and str not in members and text.lower() == "none":
         return None
     return _first(name, text, converters)
+
+
+def _converters(type_: Any) -> list[Callable[[str], Any]]:
+    members = _members(type_)
+    return [converter for kind, converter in CONVERTERS.items() if kind in members]
 
 
 def _first(name: str, text: str, converters: list[Callable[[str], Any]]) -> Any:

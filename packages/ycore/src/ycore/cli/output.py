@@ -30,9 +30,9 @@ def emit(text: str) -> None:
     if stream is None:
         # The program was started without standard output: `print` writes nothing either.
         return
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding="utf-8")
     try:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
         stream.write(text)
         stream.flush()
     except BrokenPipeError:

@@ -105,16 +105,22 @@ def _cat(asked: Namespace) -> None:
 
 
 def _watch(asked: Namespace) -> None:
-    anyio.run(watch, client_of(parse_url(asked.url)))
+    # When it leaves there is nothing of its own to send: no reason to wait.
+    anyio.run(watch, client_of(parse_url(asked.url), close_timeout=1.0))
 
 
 def _edit(asked: Namespace) -> None:
     client = client_of(parse_url(asked.url), reconnect=False)
+    anyio.run(edit, client, asked.text, _read_stdin())
+
+
+def _read_stdin() -> str:
+    if sys.stdin is None:
+        raise CommandError("there is no standard input")
     try:
-        addition = sys.stdin.buffer.read().decode()
+        return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as exc:
         raise CommandError(f"standard input is no UTF-8: {exc}") from exc
-    anyio.run(edit, client, asked.text, addition)
 
 
 COMMANDS: dict[str, Callable[[Namespace], None]] = {

@@ -12,7 +12,7 @@ from ycore.server import ServerWire
 
 from .endpoints import server_of
 from .failures import CommandError, describe
-from .interrupts import run_until_interrupted
+from .interrupts import Interrupts, watching_for_interrupts
 from .output import emit
 from .urls import Url
 
@@ -32,15 +32,20 @@ async def serve(urls: Sequence[Url], rooms: Rooms) -> None:
         WireError: A wire cannot be used.
     """
     servers = [(url, server_of(url, rooms)) for url in urls]
-    await run_until_interrupted(lambda: _serve(servers, rooms))
+    async with watching_for_interrupts() as interrupts:
+        with interrupts.end_this():
+            await _serve(servers, rooms, interrupts)
 
 
-async def _serve(servers: Sequence[tuple[Url, ServerWire]], rooms: Rooms) -> None:
+async def _serve(
+    servers: Sequence[tuple[Url, ServerWire]], rooms: Rooms, interrupts: Interrupts
+) -> None:
     async with rooms, AsyncExitStack() as stack:
         for url, server in servers:
             await _start(stack, url, server)
             emit(f"serving {url.wire} on {server.address}\n")
-        await sleep_forever()
+        with interrupts.end_this():
+            await sleep_forever()
 
 
 async def _start(stack: AsyncExitStack, url: Url, server: ServerWire) -> None:

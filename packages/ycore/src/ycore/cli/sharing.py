@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pycrdt import Doc, Text
 
 from ycore.client import ClientWire
+from ycore.errors import UnsentEditsError
 from ycore.replica import Signal
 from ycore.tasks import background_tasks
 
 from .content import content_of, root_of
 from .failures import CommandError
-from .interrupts import run_until_interrupted
+from .interrupts import Interrupts, watching_for_interrupts
 from .output import emit_slowly, until_reader_leaves
 
 __all__ = ["edit", "read", "watch"]
@@ -47,7 +48,11 @@ async def watch(client: ClientWire) -> None:
         ConnectionError: The server cannot be reached, or is lost for good.
         OutputClosed: Nobody reads the lines any more.
     """
-    await run_until_interrupted(lambda: _watch(client))
+    async with watching_for_interrupts() as interrupts, background_tasks() as tasks:
+        tasks.start_soon(until_reader_leaves)
+        # Nothing is edited here: unsent can be what a server had forgotten and was to get back.
+        with interrupts.end_this(), suppress(UnsentEditsError):
+            await _watch(client, interrupts)
 
 
 async def edit(client: ClientWire, name: str, addition: str) -> None:
@@ -71,13 +76,11 @@ async def edit(client: ClientWire, name: str, addition: str) -> None:
         await client.flush()
 
 
-async def _watch(client: ClientWire) -> None:
-    async with background_tasks() as tasks:
-        tasks.start_soon(until_reader_leaves)
-        async with client:
-            changed = Signal()
-            with _observing(client.doc, changed.set):
-                await _follow(client.doc, changed)
+async def _watch(client: ClientWire, interrupts: Interrupts) -> None:
+    async with client:
+        changed = Signal()
+        with _observing(client.doc, changed.set), interrupts.end_this():
+            await _follow(client.doc, changed)
 
 
 async def _follow(doc: Doc[Any], changed: Signal) -> None:

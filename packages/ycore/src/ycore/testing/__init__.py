@@ -15,11 +15,11 @@ except ImportError as exc:
 for _module in ("channels", "documents", "harness"):
     pytest.register_assert_rewrite(f"{__name__}.{_module}")
 
-from .channels import ChannelConformance
-from .documents import DocumentConformance
-from .harness import WireSuite
-from .suite import WireConformance
-from .waiting import until
+from .channels import ChannelConformance  # noqa: E402
+from .documents import DocumentConformance  # noqa: E402
+from .harness import WireSuite  # noqa: E402
+from .suite import WireConformance  # noqa: E402
+from .waiting import until  # noqa: E402
 
 __all__ = [
     "ChannelConformance",

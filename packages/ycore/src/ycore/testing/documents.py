@@ -18,14 +18,15 @@ from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 from pycrdt import Awareness, Doc, Map, Text
 
-from ..channel import Channel
-from ..client import ClientWire
-from ..errors import MessageTooLargeError
-from ..protocol import Kind, decode, encode_step1, encode_update
-from ..room import Room
-from ..server import ServerWire
-from ..tasks import background_tasks
-from .harness import KIB, WireSuite
+from ycore.channel import Channel
+from ycore.client import ClientWire
+from ycore.errors import MessageTooLargeError
+from ycore.protocol import Kind, decode, encode_step1, encode_update
+from ycore.room import Room
+from ycore.server import ServerWire
+from ycore.tasks import background_tasks
+
+from .harness import KIB, Running, WireSuite
 from .waiting import until
 
 __all__ = ["DocumentConformance"]
@@ -65,6 +66,16 @@ class DocumentConformance(WireSuite):
         text = _text(doc)
         await until(doc, lambda: str(text) == expected, timeout=0.9 * self.time_limit)
 
+    async def until_length(self, doc: Doc[Any], length: int) -> None:
+        """Wait until a document holds a text of a length."""
+        text = _text(doc)
+        await until(doc, lambda: len(text) == length, timeout=0.9 * self.time_limit)
+
+    async def until_keys(self, doc: Doc[Any], count: int) -> None:
+        """Wait until a document holds a map of so many keys."""
+        shared = doc.get("map", type=Map)
+        await until(doc, lambda: len(shared) == count, timeout=0.9 * self.time_limit)
+
     # In sync
 
     async def test_two_clients_converge(self) -> None:
@@ -84,7 +95,7 @@ class DocumentConformance(WireSuite):
                 if number % 10 == 0:
                     await checkpoint()
             for doc in (ann.doc, bob.doc):
-                await until(doc, lambda doc=doc: len(_text(doc)) == 200)
+                await self.until_length(doc, 200)
             assert str(_text(ann.doc)) == str(_text(bob.doc))
 
     async def test_a_late_joiner_has_the_content_on_entering(self) -> None:
@@ -103,8 +114,7 @@ class DocumentConformance(WireSuite):
             for number, client in enumerate(clients):
                 client.doc.get("map", type=Map)[str(number)] = number
             for client in clients:
-                shared = client.doc.get("map", type=Map)
-                await until(client.doc, lambda shared=shared: len(shared) == len(clients))
+                await self.until_keys(client.doc, len(clients))
 
     async def test_rooms_are_apart(self) -> None:
         """A client sees the edits of its own room only."""
@@ -140,7 +150,7 @@ class DocumentConformance(WireSuite):
         big = "0123456789abcdef" * (64 * KIB)
         async with self.serving() as server, self.client(server) as ann, self.client(server) as bob:
             _write(ann.doc, big)
-            await until(bob.doc, lambda: len(_text(bob.doc)) == len(big))
+            await self.until_length(bob.doc, len(big))
             async with self.client(server) as cas:
                 assert len(_text(cas.doc)) == len(big)
                 is_same = str(_text(cas.doc)) == big
@@ -150,10 +160,13 @@ class DocumentConformance(WireSuite):
         """What a client brings along reaches the room."""
         doc: Doc[Any] = Doc()
         _write(doc, "brought")
-        async with self.serving() as server, self.client(server) as ann:
-            async with self.client(server, doc=doc) as bob:
-                assert bob.doc is doc
-                await self.until_text(ann.doc, "brought")
+        async with (
+            self.serving() as server,
+            self.client(server) as ann,
+            self.client(server, doc=doc) as bob,
+        ):
+            assert bob.doc is doc
+            await self.until_text(ann.doc, "brought")
 
     # Arriving
 
@@ -171,34 +184,41 @@ class DocumentConformance(WireSuite):
         async with self.serving() as server, self.client(server):
             room = await server.rooms.get(ROOM)
             async with self.client(server) as ann:
-                _write(ann.doc, "last words")
-            assert str(_text(room.doc)) == "last words"
+                for _ in range(20):
+                    _write(ann.doc, "last words" * 10_000)
+            assert len(_text(room.doc)) == 2_000_000
 
     async def test_push(self) -> None:
         """Without `auto_push`, edits wait for `push`."""
-        async with self.serving() as server, self.client(server) as bob:
-            async with self.client(server, auto_push=False) as ann:
-                _write(ann.doc, "a")
-                # What others write arrives, and a round trip later the edit still has not left.
-                _write(bob.doc, "b")
-                await until(ann.doc, lambda: "b" in str(_text(ann.doc)))
-                await bob.flush()
-                assert str(_text(bob.doc)) == "b"
-                ann.push()
-                await until(bob.doc, lambda: sorted(str(_text(bob.doc))) == ["a", "b"])
+        async with (
+            self.serving() as server,
+            self.client(server) as bob,
+            self.client(server, auto_push=False) as ann,
+        ):
+            _write(ann.doc, "a")
+            # What others write arrives, and a round trip later the edit still has not left.
+            _write(bob.doc, "b")
+            await until(ann.doc, lambda: "b" in str(_text(ann.doc)))
+            await bob.flush()
+            assert str(_text(bob.doc)) == "b"
+            ann.push()
+            await until(bob.doc, lambda: sorted(str(_text(bob.doc))) == ["a", "b"])
 
     async def test_pull(self) -> None:
         """Without `auto_pull`, what others write waits for `pull`."""
-        async with self.serving() as server, self.client(server) as bob:
-            async with self.client(server, auto_pull=False) as ann:
-                _write(bob.doc, "b")
-                await bob.flush()
-                _write(ann.doc, "a")
-                # The answer comes behind what the server has sent before.
-                await ann.flush()
-                assert str(_text(ann.doc)) == "a"
-                ann.pull()
-                assert sorted(str(_text(ann.doc))) == ["a", "b"]
+        async with (
+            self.serving() as server,
+            self.client(server) as bob,
+            self.client(server, auto_pull=False) as ann,
+        ):
+            _write(bob.doc, "b")
+            await bob.flush()
+            _write(ann.doc, "a")
+            # The answer comes behind what the server has sent before.
+            await ann.flush()
+            assert str(_text(ann.doc)) == "a"
+            ann.pull()
+            assert sorted(str(_text(ann.doc))) == ["a", "b"]
 
     # Presence
 
@@ -233,8 +253,8 @@ class DocumentConformance(WireSuite):
                     second = await self.start(tasks, **self.same_address(server))
                     _write(ann.doc, "d")
                     for client in (ann, bob):
-                        text = _text(client.doc)
-                        await until(client.doc, lambda text=text: sorted(str(text)) == [*"abcd"])
+                        await self.until_length(client.doc, 4)
+                        assert sorted(str(_text(client.doc))) == [*"abcd"]
                     assert str(_text(ann.doc)) == str(_text(bob.doc))
                 await second.stop()
 
@@ -244,6 +264,7 @@ class DocumentConformance(WireSuite):
             async with background_tasks() as tasks:
                 running = await self.start(tasks)
                 async with self.open_raw(running.server, ROOM) as channel:
+                    await channel.receive()
                     tasks.start_soon(running.stop)
                     async for _ in channel:
                         pass
@@ -255,9 +276,12 @@ class DocumentConformance(WireSuite):
             async with background_tasks() as tasks:
                 running = await self.start(tasks)
                 with pytest.raises(ConnectionError):
-                    async with self.client(running.server, reconnect=False):
-                        await running.stop()
-                        await sleep_forever()
+                    await self._stop_under_a_client(running)
+
+    async def _stop_under_a_client(self, running: Running) -> None:
+        async with self.client(running.server, reconnect=False):
+            await running.stop()
+            await sleep_forever()
 
     async def test_a_client_that_vanishes_harms_nobody(self) -> None:
         """A client that is cancelled while it writes leaves the room, and the others go on."""
@@ -346,9 +370,7 @@ class DocumentConformance(WireSuite):
                 written[str(number)] = "x" * 3000
                 if number % 10 == 0:
                     await checkpoint()
-            seen = bob.doc.get("map", type=Map)
-            await until(bob.doc, lambda: "1999" in seen, timeout=0.9 * self.time_limit)
-            assert len(seen) == 2000
+            await self.until_keys(bob.doc, 2000)
             doc: Doc[Any] = Doc()
             while "1999" not in doc.get("map", type=Map):
                 _apply(doc, await slow.receive())
@@ -414,7 +436,7 @@ class DocumentConformance(WireSuite):
 class _FailingRoom(Room):
     async def serve(
         self,
-        client: Channel,  # noqa: ARG002
+        client: Channel,
         *,
         task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
     ) -> None:
@@ -433,7 +455,8 @@ def _room_or_error(id: str) -> Room:  # noqa: A002
 
 
 def _text(doc: Doc[Any]) -> Text:
-    return doc.get("text", type=Text)
+    text: Text = doc.get("text", type=Text)
+    return text
 
 
 def _write(doc: Doc[Any], addition: str) -> None:

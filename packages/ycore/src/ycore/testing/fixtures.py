@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from ycore import Room, RoomFactory, ServerWire, bind
 
 __all__ = ["memory_server", "room_factory"]
@@ -22,7 +23,7 @@ def room_factory() -> RoomFactory:
 
 @pytest.fixture
 async def memory_server(
-    anyio_backend: Any,  # noqa: ARG001 - anyio runs the async fixtures that want it
+    anyio_backend: Any,
     room_factory: RoomFactory,
 ) -> AsyncIterator[ServerWire]:
     """Give a server of the memory wire to which `connect("memory")` connects."""

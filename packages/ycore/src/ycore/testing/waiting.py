@@ -16,7 +16,10 @@ SHOWN = 1000
 
 
 async def until(
-    watched: Doc[Any] | Awareness, condition: Callable[[], object], *, timeout: float = 5.0
+    watched: Doc[Any] | Awareness,
+    condition: Callable[[], object],
+    *,
+    timeout: float = 5.0,  # noqa: ASYNC109 - its failure shows the content
 ) -> None:
     """Wait until a condition holds, looking at it after every change of what is watched.
 
