@@ -57,7 +57,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _add_serve(commands: Any) -> None:
     parser = _add(commands, "serve", "serve one set of rooms on one or several wires")
-    parser.add_argument("urls", metavar="URL", nargs="+", help="where: WIRE://HOST:PORT?OPTION=…")
+    parser.add_argument("urls", metavar="URL", nargs="+", help="where: WIRE://HOST:PORT?OPTION=...")
     parser.add_argument(
         "--linger",
         metavar="SECONDS",
@@ -79,7 +79,7 @@ def _add_serve(commands: Any) -> None:
 
 
 def _add_wires(commands: Any) -> None:
-    _add(commands, "wires", "list the wires that are installed, and who provides each")
+    _add(commands, "wires", "list the wires that are installed, and who provides each", epilog=None)
 
 
 def _add_cat(commands: Any) -> None:
@@ -87,7 +87,9 @@ def _add_cat(commands: Any) -> None:
 
 
 def _add_watch(commands: Any) -> None:
-    _add_room(_add(commands, "watch", "print the content of a room as a line of JSON, each change"))
+    _add_room(
+        _add(commands, "watch", "print the content of a room as a line of JSON, at each change")
+    )
 
 
 def _add_edit(commands: Any) -> None:
@@ -98,9 +100,11 @@ def _add_edit(commands: Any) -> None:
     )
 
 
-def _add(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+def _add(
+    commands: Any, name: str, purpose: str, epilog: str | None = URLS
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=purpose, description=f"{purpose.capitalize()}.", epilog=URLS
+        name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.", epilog=epilog
     )
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="log more; twice: and tracebacks"
@@ -110,7 +114,7 @@ def _add(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
 
 
 def _add_room(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", help="which room: WIRE://HOST:PORT/ROOM?OPTION=…")
+    parser.add_argument("url", metavar="URL", help="which room: WIRE://HOST:PORT/ROOM?OPTION=...")
 
 
 def _seconds(text: str) -> float:
