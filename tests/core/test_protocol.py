@@ -114,7 +114,7 @@ def test_malformed_frames(frame: bytes) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 2**53 - 1), st.integers(0, 2**53 - 1), states), max_size=5)
+    st.lists(st.tuples(st.integers(0, 2**53 - 1), st.integers(0, 2**31 - 1), states), max_size=5)
 )
 def test_awareness_entries_round_trip(entries: list[tuple[int, int, object]]) -> None:
     sent = [AwarenessEntry(client, clock, json.dumps(state)) for client, clock, state in entries]

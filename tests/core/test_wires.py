@@ -202,14 +202,21 @@ def test_a_misspelt_option(nowhere: Plugin) -> None:
 
 
 def test_options_of_a_function(nowhere: Plugin) -> None:
-    def make(*, depth: int = 1, **options: object) -> NowhereServer:
-        return NowhereServer(depth=depth + 1)
+    def make(*, depth: int = 1, **options: Any) -> NowhereServer:
+        return NowhereServer(depth=depth + 1, **options)
 
-    plugin = Plugin(Wire("made", server=make, client=None))
+    def strict(*, room_factory: object, rooms: object, depth: int = 1) -> NowhereServer:
+        return NowhereServer(depth=depth)
+
+    plugin = Plugin(
+        Wire("made", server=make, client=None), Wire("strict", server=strict, client=None)
+    )
     register(plugin)
     try:
-        with pytest.raises(TypeError, match="takes no option 'deep'"):
-            bind("made", deep=1)
+        assert bind("made", close_timeout=3).limits.close_timeout == 3
+        assert isinstance(bind("strict", depth=3), NowhereServer)
+        with pytest.raises(TypeError, match="takes no option 'deep'; it takes: depth"):
+            bind("strict", deep=1)
     finally:
         unregister(plugin)
 

@@ -14,6 +14,7 @@ from contextlib import (
     suppress,
 )
 from enum import StrEnum
+from functools import partial
 from random import uniform
 from typing import Any, Self, TypedDict
 
@@ -41,6 +42,7 @@ from .errors import (
     UnsentEditsError,
 )
 from .limits import Limits
+from .presence import LocalState
 from .replica import Replica, Signal
 from .tasks import background_tasks
 from .uplink import Uplink
@@ -49,7 +51,7 @@ __all__ = ["ClientOptions", "ClientWire", "Status"]
 
 logger = logging.getLogger("ycore.client")
 
-MESSAGE_TOO_BIG = 1009
+INVALID_DATA, MESSAGE_TOO_BIG = 1007, 1009
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Before the first attempt to come back, and at most before any, in seconds."""
@@ -134,6 +136,7 @@ class ClientWire(AsyncContextManagerMixin, ABC):
         self.doc: Doc[Any] = Doc() if doc is None else doc
         """The shared document."""
         self.awareness = Awareness(self.doc)
+        self.__local_state = LocalState(self.awareness)
         """Who else is in the room; set the local state to be seen."""
         self.limits = Limits(
             max_message_size=max_message_size,
@@ -207,13 +210,17 @@ class ClientWire(AsyncContextManagerMixin, ABC):
             raise ClosedResourceError
         while self.__has_unsent:
             await self.__online.wait()
-            uplink = self.__uplink
-            if uplink is None:
+            if self.__left:
                 raise ClosedResourceError
-            self.__push()
+            uplink = self.__uplink
+            assert uplink is not None, "online without a connection"
+            if self.__may_push:
+                uplink.push(unasked=True)
             sent = self.__sent
             if await uplink.round_trip():
-                self.__arrived = sent
+                self.__on_arrival(sent)
+            elif self.__uplink is uplink:
+                self.__go_offline()
 
     def push(self) -> None:
         """Send the local changes now, or as soon as there is a connection."""
@@ -232,6 +239,9 @@ class ClientWire(AsyncContextManagerMixin, ABC):
         if self.__entered:
             raise RuntimeError("a client is used once: make another one")
         self.__entered = True
+        if self.auto_push and not self.__local.is_empty:
+            # What the document brings is unsent like an edit.
+            self.__sent += 1
         with self.__observing():
             async with background_tasks() as tasks:
                 tasks.start_soon(self.__take_turns)
@@ -262,14 +272,17 @@ class ClientWire(AsyncContextManagerMixin, ABC):
     # Staying connected
 
     async def __stay_connected(self) -> None:
-        attempt = 0
+        attempt = -1
         try:
             while True:
+                began = current_time()
                 lost = await self.__connect()
                 if not (self.__was_online and self.reconnect):
                     raise lost
                 logger.warning("%s; trying again", lost)
-                attempt = 0 if self.__online.is_set() else attempt + 1
+                # Who is dropped at once each time does not come back all the time.
+                lived = current_time() - began
+                attempt = 0 if lived > LONGEST_DELAY else attempt + 1
                 self.__go_offline()
                 await sleep(_delay(attempt))
         finally:
@@ -315,9 +328,9 @@ class ClientWire(AsyncContextManagerMixin, ABC):
 
     def __why_lost(self, uplink: Uplink) -> ConnectError:
         code, reason = uplink.channel.close_code, uplink.channel.close_reason
+        if code is not None and _is_permanent(code):
+            raise ConnectionRejectedError(code, reason, self.address)
         match uplink.failure:
-            case None if code is not None and _is_permanent(code):
-                raise ConnectionRejectedError(code, reason, self.address)
             case None:
                 said = f": {code} {reason}".rstrip() if code is not None else ""
                 return ConnectError(f"{self.address} closed the connection{said}")
@@ -346,6 +359,9 @@ class ClientWire(AsyncContextManagerMixin, ABC):
     def __go_offline(self) -> None:
         self.__uplink = None
         self.__status = Status.DISCONNECTED
+        if self.__sent != self.__arrived:
+            # What was pushed but may not have arrived is pushed again.
+            self.__push_wanted = True
         # Whoever waits already goes on waiting.
         if self.__online.is_set():
             self.__online = Event()
@@ -353,6 +369,9 @@ class ClientWire(AsyncContextManagerMixin, ABC):
             self.__synchronized = Event()
         others = [client for client in self.awareness.states if client != self.awareness.client_id]
         self.awareness.remove_awareness_states(others, "disconnected")
+        # The server tells them anew, and with the clocks that were known already.
+        for client in others:
+            del self.awareness.meta[client]
 
     # Turns
 
@@ -368,22 +387,39 @@ class ClientWire(AsyncContextManagerMixin, ABC):
                 self.__uplink.announce()
 
     def __push(self) -> None:
-        if self.__uplink is not None and (self.auto_push or self.__push_wanted):
+        if self.__uplink is not None and self.__may_push:
             self.__uplink.push()
             if self.__uplink.has_answered:
                 self.__push_wanted = False
 
-    def __on_push(self) -> None:
+    def __on_push(self, *, again: bool) -> None:
         self.__sent += 1
+        if again and self.__uplink is not None:
+            # Nobody has edited and so nobody flushes: find out by ourselves that it has arrived.
+            self.__uplink.confirm(partial(self.__on_arrival, self.__sent))
+
+    def __on_arrival(self, sent: int) -> None:
+        self.__arrived = max(self.__arrived, sent)
 
     @property
     def __has_unsent(self) -> bool:
         if self.__sent != self.__arrived:
             return True
-        return (self.auto_push or self.__push_wanted) and self.__local.has_change
+        return self.__may_push and (self.__local.has_change or self.__is_unasked)
+
+    @property
+    def __may_push(self) -> bool:
+        return self.auto_push or self.__push_wanted
+
+    @property
+    def __is_unasked(self) -> bool:
+        """Whether the server has not said yet which part of the document it lacks."""
+        uplink = self.__uplink
+        return uplink is not None and not uplink.has_answered and not self.__local.is_empty
 
     def __on_awareness_event(self, topic: str, event: tuple[dict[str, Any], Any]) -> None:
         if topic == "update" and event[1] == "local":
+            self.__local_state.check()
             self.__state_changed = True
             self.__signal.set()
 
@@ -417,7 +453,7 @@ _CONNECTION_ERRORS = (OSError, EndOfStream, BrokenResourceError, ClosedResourceE
 
 def _is_permanent(code: int) -> bool:
     """Whether a close code means that trying again would not help."""
-    return 4400 <= code <= 4499 or code == MESSAGE_TOO_BIG
+    return 4400 <= code <= 4499 or code in (INVALID_DATA, MESSAGE_TOO_BIG)
 
 
 def _delay(attempt: int) -> float:

@@ -33,8 +33,7 @@ class Member(Session):
     def greet(self) -> None:
         """Ask for what the client has, and tell who is there."""
         self.tell(encode_step1(self._incoming.state()))
-        if self._awareness.states:
-            self.on_query_awareness()
+        self.on_query_awareness()
 
     def on_awareness(self, entries: list[AwarenessEntry]) -> None:
         """Take in what the client says of those it speaks for."""
@@ -43,7 +42,8 @@ class Member(Session):
     def on_query_awareness(self) -> None:
         """Tell who is there."""
         clients = list(self._awareness.states)
-        self.tell_awareness(encode_states(self._awareness, clients), clients)
+        for message in encode_states(self._awareness, clients):
+            self.tell_awareness(message, clients)
 
     def on_denied(self, reason: str) -> None:
         """Ignore it: only servers refuse changes."""

@@ -77,6 +77,13 @@ class Outbox:
                 raise ProtocolError("too many unread replies", code=1008)
             self._enqueue(message)
 
+    def put_after_changes(self, message: bytes) -> None:
+        """Send a question that must not overtake the changes before it."""
+        while (owed := self._next_owed_update()) is not None:
+            self._check_size(owed)
+            self._enqueue(owed)
+        self._send_or_enqueue(message)
+
     def put_change(self, message: bytes, change: Change) -> None:
         """Send a change of the document.
 
@@ -175,16 +182,25 @@ class Outbox:
         self._signal.set()
 
     def _next(self) -> bytes | None:
-        if self._queue:
-            queued = self._queue.popleft()
-            self._queued_bytes -= len(queued)
-            return queued
-        owed = self._next_owed()
-        if owed is not None:
-            self._check_size(owed)
-        return owed
+        if not self._queue:
+            self._queue_owed()
+        if not self._queue:
+            return None
+        message = self._queue.popleft()
+        self._queued_bytes -= len(message)
+        return message
 
-    def _next_owed(self) -> bytes | None:
+    def _queue_owed(self) -> None:
+        update = self._next_owed_update()
+        if update is not None:
+            self._check_size(update)
+            self._enqueue(update)
+        elif self._owed_awareness:
+            clients, self._owed_awareness = self._owed_awareness, set()
+            for message in encode_states(self._awareness, clients):
+                self._enqueue(message)
+
+    def _next_owed_update(self) -> bytes | None:
         if self._owed_since is not None:
             update = self._replica.update_since(self._owed_since)
             self._owed_since = None
@@ -195,9 +211,6 @@ class Outbox:
         if self._owed_answers:
             self._owed_answers -= 1
             return encode_step2(EMPTY_UPDATE)
-        if self._owed_awareness:
-            clients, self._owed_awareness = self._owed_awareness, set()
-            return encode_states(self._awareness, clients)
         return None
 
     def _check_size(self, message: bytes) -> None:

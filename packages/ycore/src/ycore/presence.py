@@ -8,7 +8,8 @@ to be dead stays visible.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from pycrdt import Awareness
@@ -16,19 +17,78 @@ from pycrdt import Awareness
 from .errors import LimitReachedError
 from .protocol import AwarenessEntry, encode_awareness, encode_entries
 
-__all__ = ["Presence", "encode_states"]
+__all__ = ["LocalState", "Presence", "encode_state", "encode_states"]
 
 MAX_OWNED = 10_000
 """One connection may not own more ids than this."""
+
+MAX_OWNED_BYTES = 1024 * 1024
+"""The states of one connection may not take more than this together."""
+
+MESSAGE_BYTES = 16 * 1024
+"""A message takes no further state beyond so many bytes."""
 
 MAX_DEPARTED = 10_000
 """The clocks of so many departed clients are remembered, lest an old message revive them."""
 
 
-def encode_states(awareness: Awareness, clients: Iterable[int]) -> bytes:
-    """Return the message that tells the states of some clients, gone ones included."""
-    known = [client for client in clients if client in awareness.meta]
-    return encode_awareness(awareness.encode_awareness_update(known))
+def encode_states(awareness: Awareness, clients: Iterable[int]) -> Iterator[bytes]:
+    """Yield the messages that tell the states of some clients, gone ones included.
+
+    Few messages, but none that grows with the number of clients.
+    """
+    entries: list[AwarenessEntry] = []
+    size = 0
+    for client in clients:
+        if client not in awareness.meta:
+            continue
+        state = encode_state(awareness.states.get(client))
+        entry = AwarenessEntry(client, awareness.meta[client]["clock"], state)
+        if entries and size + len(state.encode()) > MESSAGE_BYTES:
+            yield encode_awareness(encode_entries(entries))
+            entries, size = [], 0
+        entries.append(entry)
+        size += len(state.encode())
+    if entries:
+        yield encode_awareness(encode_entries(entries))
+
+
+def encode_state(state: object) -> str:
+    """Return a state as JSON.
+
+    Raises:
+        ValueError: It holds NaN or an infinity, which JSON does not have.
+        TypeError: It holds something else that JSON does not have.
+    """
+    text = json.dumps(state, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Half of a surrogate pair: only its escape can travel.
+        return json.dumps(state, separators=(",", ":"), allow_nan=False)
+    return text
+
+
+class LocalState:
+    """The local state of an awareness, which the user may set to anything."""
+
+    def __init__(self, awareness: Awareness) -> None:
+        self._awareness = awareness
+        self._last = "null"
+        self.check()
+
+    def check(self) -> None:
+        """Make sure that the state can be told; undo it otherwise, for it would be told later.
+
+        Raises:
+            ValueError: It holds NaN or an infinity, which JSON does not have.
+            TypeError: It holds something else that JSON does not have.
+        """
+        try:
+            self._last = encode_state(self._awareness.get_local_state())
+        except (ValueError, TypeError):
+            self._awareness.states[self._awareness.client_id] = json.loads(self._last)
+            raise
 
 
 class Presence:
@@ -37,7 +97,8 @@ class Presence:
     def __init__(self, awareness: Awareness) -> None:
         self._awareness = awareness
         self._owners: dict[int, object] = {}
-        self._owned: dict[object, set[int]] = {}
+        self._owned: dict[object, dict[int, int]] = {}
+        """For each connection the ids that it owns, with the size of their states in bytes."""
         self._claims: dict[int, tuple[object, AwarenessEntry]] = {}
 
     def update(self, owner: object, entries: Iterable[AwarenessEntry]) -> None:
@@ -51,8 +112,12 @@ class Presence:
             LimitReachedError: The connection brings too many ids.
         """
         accepted = [entry for entry in entries if self._accepts(owner, entry)]
-        if len(self._owned.get(owner, ())) + len(accepted) > MAX_OWNED:
-            raise LimitReachedError(f"more than {MAX_OWNED} awareness states of one connection")
+        sizes = dict(self._owned.get(owner, {}))
+        sizes.update((entry.client, len(entry.state.encode())) for entry in accepted)
+        if len(sizes) > MAX_OWNED or sum(sizes.values()) > MAX_OWNED_BYTES:
+            raise LimitReachedError(
+                f"more than {MAX_OWNED} awareness states, or {MAX_OWNED_BYTES} bytes of them"
+            )
         self._apply(owner, accepted)
 
     def leave(self, owner: object) -> None:
@@ -60,13 +125,12 @@ class Presence:
         self._claims = {
             client: claim for client, claim in self._claims.items() if claim[0] is not owner
         }
-        left = list(self._owned.pop(owner, ()))
+        left = list(self._owned.pop(owner, {}))
         for client in left:
             del self._owners[client]
         self._awareness.remove_awareness_states(left, owner)
         for claimant, entry in [self._claims.pop(c) for c in left if c in self._claims]:
-            self._apply(claimant, [entry])
-        self._forget_departed()
+            self.update(claimant, [entry])
 
     def _accepts(self, owner: object, entry: AwarenessEntry) -> bool:
         """Whether an entry tells something new that its sender may tell."""
@@ -82,22 +146,25 @@ class Presence:
             return True
         if not entry.is_removal:
             self._claims[entry.client] = (owner, entry)
+        elif self._claims.get(entry.client, (None,))[0] is owner:
+            del self._claims[entry.client]
         return False
 
     def _apply(self, owner: object, entries: list[AwarenessEntry]) -> None:
         if not entries:
             return
-        owned = self._owned.setdefault(owner, set())
+        owned = self._owned.setdefault(owner, {})
         for entry in entries:
             if entry.is_removal:
                 self._owners.pop(entry.client, None)
-                owned.discard(entry.client)
+                owned.pop(entry.client, None)
             else:
                 self._owners[entry.client] = owner
-                owned.add(entry.client)
+                owned[entry.client] = len(entry.state.encode())
         self._awareness.apply_awareness_update(encode_entries(entries), owner)
 
-    def _forget_departed(self) -> None:
+    def forget_departed(self) -> None:
+        """Forget who left long ago; to be called once everybody was told who left."""
         meta, states = self._awareness.meta, self._awareness.states
         excess = len(meta) - len(states) - MAX_DEPARTED
         if excess > 0:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from enum import Enum, auto
+from math import isinf
 from typing import NamedTuple, NoReturn
 
 from .errors import ProtocolError
@@ -53,6 +54,12 @@ MAX_SAFE_INTEGER = 2**53 - 1
 
 MAX_AWARENESS_ENTRIES = 10_000
 """More entries than this in one message are refused."""
+
+MAX_MESSAGES = 1_000
+"""More messages than this in one frame are refused; Yjs sends one."""
+
+MAX_AWARENESS_CLOCK = 2**31 - 1
+"""A clock above this is refused: it counts the changes of one state."""
 
 MAX_AWARENESS_NESTING = 100
 """Awareness states nested deeper than this are refused: peers would fail to parse them."""
@@ -150,9 +157,11 @@ def decode(frame: bytes) -> Iterator[Message]:
     """
     if not frame:
         raise ProtocolError("an empty frame")
-    position = 0
+    position = count = 0
     while position < len(frame):
-        start = position
+        start, count = position, count + 1
+        if count > MAX_MESSAGES:
+            raise ProtocolError(f"more than {MAX_MESSAGES} messages in a frame")
         kind, position = _read_kind(frame, position)
         if kind is Kind.UNKNOWN and start > 0:
             raise ProtocolError("garbage behind a message")
@@ -182,6 +191,8 @@ def decode_awareness(payload: bytes) -> list[AwarenessEntry]:
     for _ in range(count):
         client, position = _read_var_uint(payload, position)
         clock, position = _read_var_uint(payload, position)
+        if clock > MAX_AWARENESS_CLOCK:
+            raise ProtocolError(f"an awareness clock of {clock}")
         state, position = _read_var_bytes(payload, position)
         entries.append(AwarenessEntry(client, clock, _check_json(state)))
     if position != len(payload):
@@ -211,7 +222,7 @@ def _read_kind(frame: bytes, position: int) -> tuple[Kind, int]:
 def _check_json(encoded: bytes) -> str:
     try:
         text = encoded.decode()
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except UnicodeDecodeError as exc:
         raise ProtocolError("an awareness state that is not UTF-8", code=1007) from exc
     except (ValueError, RecursionError) as exc:
@@ -234,6 +245,14 @@ def _children(value: object) -> Collection[object]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def _finite(text: str) -> float:
+    """Refuse a number that is too large: Python would write it as what JavaScript does not read."""
+    number = float(text)
+    if isinf(number):
+        raise ValueError(text)
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -7,9 +7,9 @@ keystrokes costs one transaction and one message per turn, and a lone keystroke 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from anyio import Event
 from pycrdt import Doc, TransactionEvent, merge_updates
@@ -28,6 +28,29 @@ MERGE_LIMIT = 8
 
 BATCH_LIMIT = 500
 """So many updates go into one transaction: pycrdt slows down in longer ones."""
+
+BATCH_BYTES = 64 * 1024
+"""What is applied or told together takes no further update beyond this: a message that is made
+of several must not exceed the limit that each of them kept."""
+
+
+Item = TypeVar("Item")
+
+
+@contextmanager
+def translating_panics() -> Iterator[None]:
+    """Turn a panic of pycrdt, which is no Exception, into one.
+
+    Raises:
+        DocumentError: pycrdt panicked.
+    """
+    try:
+        yield
+    except BaseException as exc:
+        # pycrdt does not export the type.
+        if type(exc).__name__ != "PanicException":
+            raise
+        raise DocumentError("pycrdt failed inside: the document must not be used") from exc
 
 
 class Source(Protocol):
@@ -144,8 +167,7 @@ class Replica:
         """
         inbox, self._inbox = self._inbox, []
         changed = False
-        for start in range(0, len(inbox), BATCH_LIMIT):
-            batch = inbox[start : start + BATCH_LIMIT]
+        for batch in _portions(inbox, lambda received: len(received.update)):
             self._apply_in_one_transaction(batch)
             self._compare(batch)
             changed = changed or self._applied is not None
@@ -163,33 +185,50 @@ class Replica:
         for action in deferred:
             action()
 
-    def take_change(self) -> Change | None:
-        """Return what changed since the last time as one update, or None."""
-        parts, self._updates = self._updates, []
+    def take_changes(self) -> list[Change]:
+        """Return what changed since the last time: one update, or few if they are large."""
+        updates, self._updates = self._updates, []
         before, self._before = self._before, None
         if self._difference_since is not None:
-            parts.append(self.doc.get_update(self._difference_since))
+            updates.append(self._get_update(self._difference_since))
             self._difference_since = None
-        if not parts:
-            return None
-        return Change(parts[0] if len(parts) == 1 else merge_updates(*parts), before)
+        # A state before the first one is before the others too.
+        return [
+            Change(portion[0] if len(portion) == 1 else merge_updates(*portion), before)
+            for portion in _portions(updates, len)
+        ]
 
     @property
     def has_change(self) -> bool:
-        """Whether there is something for `take_change`."""
+        """Whether there is something for `take_changes`."""
         return bool(self._updates) or self._difference_since is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in the document, nor ever was."""
+        return self.state() == EMPTY_STATE
 
     def state(self) -> bytes:
         """Return the document's state vector."""
-        return self.doc.get_state()
+        with translating_panics():
+            return self.doc.get_state()
+
+    def is_covered_by(self, state: bytes) -> bool:
+        """Whether a state vector holds all that the document's holds."""
+        known = decode_state_vector(state)
+        return not _exceeds(decode_state_vector(self.state()), known)
 
     def update_since(self, state: bytes) -> bytes:
         """Return the update for a peer that has a state; the whole document is kept encoded."""
         if state != EMPTY_STATE:
-            return self.doc.get_update(state)
+            return self._get_update(state)
         if self._whole is None:
-            self._whole = self.doc.get_update()
+            self._whole = self._get_update(state)
         return self._whole
+
+    def _get_update(self, state: bytes) -> bytes:
+        with translating_panics():
+            return self.doc.get_update(state)
 
     def _observe(self, event: TransactionEvent) -> None:
         self._whole = None
@@ -202,7 +241,7 @@ class Replica:
         self.signal.set()
 
     def _record(self, update: bytes, event: TransactionEvent) -> None:
-        if self.track_states and self._before is None:
+        if self.track_states and not self.has_change:
             self._before = _state_before(event)
         if self._difference_since is not None:
             return
@@ -217,20 +256,16 @@ class Replica:
         refused: list[tuple[_Received, Exception]] = []
         received: _Received | None = None
         try:
-            with self.doc.transaction():
+            with translating_panics(), self.doc.transaction():
                 for received in batch:
                     try:
                         self.doc.apply_update(received.update)
                     except (ValueError, RuntimeError) as exc:
                         refused.append((received, exc))
-        except BaseException as exc:
-            # A panic of pycrdt is no Exception, and pycrdt does not export its type.
-            if type(exc).__name__ != "PanicException":
-                raise
-            error = DocumentError("pycrdt failed while it applied an update")
+        except DocumentError as exc:
             if received is not None:
-                received.source.refuse(error)
-            raise error from exc
+                received.source.refuse(exc)
+            raise
         finally:
             self._applying = False
         for received, reason in refused:
@@ -267,6 +302,21 @@ class Replica:
             known = decode_state_vector(self.doc.get_state())
             for source in {r.source for r in suspects if _exceeds(r.extent, known)}:
                 source.ask_again()
+
+
+def _portions(items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator[list[Item]]:
+    """Split items into portions that are small, or hold one item."""
+    portion: list[Item] = []
+    total = 0
+    for item in items:
+        size = size_of(item)
+        if portion and (len(portion) == BATCH_LIMIT or total + size > BATCH_BYTES):
+            yield portion
+            portion, total = [], 0
+        portion.append(item)
+        total += size
+    if portion:
+        yield portion
 
 
 def _union(batch: Sequence[_Received]) -> dict[int, int]:

@@ -20,7 +20,7 @@ from pycrdt import Awareness, Doc
 from .channel import Channel
 from .errors import YWireError
 from .member import Member
-from .presence import Presence, encode_states
+from .presence import LocalState, Presence, encode_states
 from .protocol import KEEPALIVE, encode_update
 from .replica import Replica, Signal
 from .tasks import background_tasks
@@ -58,6 +58,7 @@ class Room(AsyncContextManagerMixin):
         self.awareness = Awareness(self.doc)
         """The clients' awareness states; the room has none of its own unless you set it."""
         self.awareness.set_local_state(None)
+        self.__local_state = LocalState(self.awareness)
         self.__task_group: TaskGroup | None = None
         self.__members: set[Member] = set()
         self.__pressed: set[Member] = set()
@@ -156,14 +157,17 @@ class Room(AsyncContextManagerMixin):
         self.__forward_awareness()
 
     def __keep_alive(self) -> None:
+        state = self.awareness.get_local_state()
+        if state is not None:
+            # Clients take a state for gone that is not renewed within 30 s.
+            self.awareness.set_local_state(state)
         if self.__is_quiet:
             for member in self.__members:
                 member.tell(KEEPALIVE)
         self.__is_quiet = True
 
     def __forward_change(self) -> None:
-        change = self.__replica.take_change()
-        if change is not None:
+        for change in self.__replica.take_changes():
             self.__is_quiet = False
             message = encode_update(change.update)
             for member in self.__members:
@@ -172,11 +176,11 @@ class Room(AsyncContextManagerMixin):
     def __forward_awareness(self) -> None:
         if self.__changed_states:
             self.__is_quiet = False
-            clients = list(self.__changed_states)
-            self.__changed_states.clear()
-            message = encode_states(self.awareness, clients)
-            for member in self.__members:
-                member.tell_awareness(message, clients)
+            clients, self.__changed_states = list(self.__changed_states), set()
+            for message in encode_states(self.awareness, clients):
+                for member in self.__members:
+                    member.tell_awareness(message, clients)
+            self.__presence.forget_departed()
 
     # Awareness
 
@@ -190,6 +194,8 @@ class Room(AsyncContextManagerMixin):
 
     def __on_awareness_event(self, topic: str, event: tuple[dict[str, Any], Any]) -> None:
         if topic == "update":
+            if event[1] == "local":
+                self.__local_state.check()
             self.__changed_states.update(*event[0].values())
             self.__signal.set()
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Self
 
 from anyio import AsyncContextManagerMixin, Event, move_on_after, sleep
 from anyio.abc import TaskGroup
 
-from .errors import LimitReachedError, RoomLoadError
+from .errors import DocumentError, LimitReachedError, RoomLoadError
+from .replica import translating_panics
 from .room import Room
 from .tasks import background_tasks
 
@@ -148,6 +149,13 @@ class Rooms(AsyncContextManagerMixin):
                     life.is_closing = True
         except Exception as exc:  # noqa: BLE001 - one room's fault is that room's
             self._fail(life, exc)
+        except BaseExceptionGroup as group:
+            # A room that fails while it is cancelled.
+            faults, others = group.split(Exception)
+            if faults is not None:
+                self._fail(life, faults)
+            if others is not None:
+                raise others from None
         finally:
             del self._lives[life.id]
             life.end()
@@ -155,15 +163,16 @@ class Rooms(AsyncContextManagerMixin):
             await self._drop_salvage(life.id)
 
     def _restore(self, room: Room) -> None:
-        update = self._salvaged.pop(room.id, None)
-        if update is not None:
-            room.doc.apply_update(update)
+        if room.id in self._salvaged:
+            room.doc.apply_update(self._salvaged[room.id])
+            del self._salvaged[room.id]
 
     def _fail(self, life: _Life, error: Exception) -> None:
         logger.error("room %r failed", life.id, exc_info=error)
         life.failure = error
         if life.loaded.is_set():
-            self._salvaged[life.id] = life.room.doc.get_update()
+            with suppress(DocumentError), translating_panics():
+                self._salvaged[life.id] = life.room.doc.get_update()
 
     async def _drop_salvage(self, id: str) -> None:  # noqa: A002
         update = self._salvaged[id]

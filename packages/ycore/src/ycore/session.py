@@ -82,10 +82,11 @@ class Session(ABC):
             Kind.ECHO: self._on_echo,
             Kind.UNKNOWN: self._on_unknown,
         }
+        self._lost: BrokenResourceError | None = None
         self._scope = CancelScope()
         self._tasks: TaskGroup | None = None
         self._sending: CancelScope | None = None
-        self._farewell = (GOING_AWAY, "")
+        self._farewell = (GOING_AWAY, "the server is going away")
         self._may_ask_at = 0.0
         self._asking_later = False
 
@@ -103,6 +104,7 @@ class Session(ABC):
                 bound = 2 * self.channel.limits.close_timeout + 1
                 with move_on_after(bound, shield=True):
                     await self._finish()
+                self._tasks.cancel_scope.cancel()
 
     def end(self, code: int, reason: str = "") -> None:
         """End the conversation: send what waits, then close the channel."""
@@ -111,7 +113,11 @@ class Session(ABC):
 
     def refuse(self, error: Exception) -> None:
         """End the conversation for a fault; the first one counts."""
-        if self.failure is None:
+        if isinstance(error, BrokenResourceError):
+            # Why the connection broke is at the end of what was received: go on for a while.
+            self._lost = self._lost or error
+            self._scope.deadline = current_time() + self.channel.limits.close_timeout
+        elif self.failure is None:
             self.failure = error
             self._scope.cancel()
 
@@ -132,6 +138,10 @@ class Session(ABC):
     def tell_awareness(self, message: bytes, clients: list[int]) -> None:
         """Send awareness states that were encoded for all."""
         self._contain(self._outbox.put_awareness, message, clients)
+
+    def tell_after_changes(self, message: bytes) -> None:
+        """Send a question that must not overtake the changes before it."""
+        self._contain(self._outbox.put_after_changes, message)
 
     def tell(self, message: bytes) -> None:
         """Send a small message."""
@@ -175,7 +185,8 @@ class Session(ABC):
 
     def _dispatch(self, messages: Iterable[Message]) -> None:
         for kind, payload in messages:
-            self._handlers[kind](payload)
+            if self.failure is None:
+                self._handlers[kind](payload)
 
     def _on_step1(self, payload: bytes) -> None:
         decode_state_vector(payload)
@@ -235,6 +246,8 @@ class Session(ABC):
 
     def _contain(self, action: Callable[[Unpack[Arguments]], None], *arguments: *Arguments) -> None:
         """Do something for this peer on behalf of others, whom its faults must not reach."""
+        if self.failure is not None or self._lost is not None:
+            return
         try:
             action(*arguments)
         except Exception as exc:  # noqa: BLE001 - the peer is refused with it
@@ -247,6 +260,8 @@ class Session(ABC):
             self.refuse(exc)
 
     async def _finish(self) -> None:
+        if self.failure is None and self.channel.close_code is None:
+            self.failure = self._lost
         if self.failure is not None or self.channel.close_code is not None:
             self._outbox.abandon()
         # To cancel a message that is under way would break the channel before it can be closed.

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from anyio import Event
 from pycrdt import Awareness
 
 from .channel import Channel
 from .presence import encode_states
-from .protocol import AwarenessEntry, encode_entries, encode_step1, encode_update
+from .protocol import (
+    MAX_AWARENESS_CLOCK,
+    AwarenessEntry,
+    encode_entries,
+    encode_step1,
+    encode_update,
+)
 from .replica import EMPTY_STATE, Replica
 from .session import NORMAL, Session
 
 __all__ = ["Uplink"]
 
 logger = logging.getLogger("ycore.client")
+
+
+class OnPush(Protocol):
+    """Called whenever something local was sent."""
+
+    def __call__(self, *, again: bool) -> None:
+        """Take note of it."""
 
 
 class Uplink(Session):
@@ -30,7 +45,7 @@ class Uplink(Session):
         remote: Replica,
         awareness: Awareness,
         *,
-        on_push: Callable[[], None],
+        on_push: OnPush,
         on_synchronized: Callable[[], None],
     ) -> None:
         """Make an uplink.
@@ -40,7 +55,8 @@ class Uplink(Session):
             local: The user's document.
             remote: Where the server's changes are applied: the same, or one to pull from.
             awareness: The user's awareness.
-            on_push: Called whenever local changes were sent.
+            on_push: Called whenever something local was sent; tells whether that was no change but
+                content of before, which the server lacks.
             on_synchronized: Called once, when all that the server had has been applied.
         """
         super().__init__(channel, remote, local, awareness)
@@ -52,6 +68,8 @@ class Uplink(Session):
         """Whether the server has been told what it lacked; only changes follow."""
         self._questions = 0
         self._answers = 0
+        self._confirmations: deque[tuple[int, Callable[[], None]]] = deque()
+        self._has_ended = False
         self._answered = Event()
 
     async def run(self) -> None:
@@ -59,31 +77,34 @@ class Uplink(Session):
         try:
             await super().run()
         finally:
-            self._answers = -1
+            self._has_ended = True
             self._answered.set()
 
     def greet(self) -> None:
         """Ask for what the server has, and show up."""
-        self._ask_and_count()
+        self._ask()
         self._renew_local_state()
 
-    def push(self) -> None:
-        """Send the local changes that the server lacks, as far as it has asked already."""
+    def push(self, *, unasked: bool = False) -> None:
+        """Send the local changes that the server lacks.
+
+        Args:
+            unasked: Send everything although the server has not asked yet: some never do.
+        """
+        if self._server_state is None and unasked and not self.has_answered:
+            self._server_state = EMPTY_STATE
         if self._server_state is not None:
-            # Covers all changes until now.
-            self._outgoing.take_change()
-            self._outbox.put_answer(self._server_state)
-            self._server_state, self.has_answered = None, True
-            if self._outgoing.state() != EMPTY_STATE:
-                self._on_push()
-        elif self.has_answered and (change := self._outgoing.take_change()) is not None:
-            self.tell_change(encode_update(change.update), change)
-            self._on_push()
+            self._answer_server(self._server_state)
+        elif self.has_answered:
+            for change in self._outgoing.take_changes():
+                self.tell_change(encode_update(change.update), change)
+                self._on_push(again=False)
 
     def announce(self) -> None:
         """Tell the local awareness state."""
         client = self._awareness.client_id
-        self.tell_awareness(encode_states(self._awareness, [client]), [client])
+        for message in encode_states(self._awareness, [client]):
+            self.tell_awareness(message, [client])
 
     async def round_trip(self) -> bool:
         """Wait until the server has applied all that was sent before.
@@ -93,11 +114,17 @@ class Uplink(Session):
         Returns:
             False if the connection ended first.
         """
-        self._ask_and_count()
-        question = self._questions
-        while 0 <= self._answers < question:
+        arrived = Event()
+        self.confirm(arrived.set)
+        while not (arrived.is_set() or self._has_ended):
             await self._answered.wait()
-        return self._answers >= 0
+        return arrived.is_set()
+
+    def confirm(self, action: Callable[[], None]) -> None:
+        """Call something once the server has applied all that was sent before."""
+        self._questions += 1
+        self._confirmations.append((self._questions, action))
+        self.tell_after_changes(encode_step1(self._incoming.state()))
 
     def answer(self, state: bytes) -> None:
         """Keep the server's question until the next push."""
@@ -129,20 +156,27 @@ class Uplink(Session):
         super()._on_step2(payload)
         self._incoming.defer(self._count_answer)
 
-    def _ask_and_count(self) -> None:
-        self._questions += 1
-        self.tell(encode_step1(self._incoming.state()))
+    def _answer_server(self, state: bytes) -> None:
+        """Answer the server's first question, or a later one: what it has is news then."""
+        # The answer covers all changes until now.
+        changed = bool(self._outgoing.take_changes())
+        self._contain(self._outbox.put_answer, state)
+        self._server_state, self.has_answered = None, True
+        if changed or not self._outgoing.is_covered_by(state):
+            self._on_push(again=not changed)
 
     def _ask(self) -> None:
         self._questions += 1
         super()._ask()
 
     def _count_answer(self) -> None:
-        if self._answers < 0:
+        if self._has_ended:
             return
         self._answers += 1
         if self._answers == 1:
             self._on_synchronized()
+        while self._confirmations and self._confirmations[0][0] <= self._answers:
+            self._confirmations.popleft()[1]()
         self._answered.set()
         self._answered = Event()
 
@@ -157,6 +191,9 @@ class Uplink(Session):
         """Tell the local state anew if somebody else told something newer of it."""
         meta = self._awareness.meta[self._awareness.client_id]
         is_news = entry.clock > meta["clock"] or (entry.clock == meta["clock"] and entry.is_removal)
-        if is_news and self._awareness.get_local_state() is not None:
+        if entry.clock > MAX_AWARENESS_CLOCK // 2:
+            # To go above it would end where no clock is accepted any more.
+            logger.warning("%s tells nonsense of this client's awareness", self.channel.peer)
+        elif is_news and self._awareness.get_local_state() is not None:
             meta["clock"] = entry.clock
             self._renew_local_state()

@@ -259,6 +259,8 @@ def _check_options(
     Raises:
         TypeError: The wire does not take one of the options.
     """
+    if not isinstance(make, type) and _passes_options_on(make):
+        return
     accepted = accepted_options(make)
     unknown = sorted(options.keys() - accepted.keys())
     if unknown:
@@ -280,9 +282,14 @@ def accepted_options(make: Callable[..., object]) -> dict[str, Any]:
         for parameter in parameters:
             if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
                 accepted.setdefault(parameter.name, hints.get(parameter.name, Any))
-        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+        if not _passes_options_on(constructor):
             break
     return accepted
+
+
+def _passes_options_on(make: Callable[..., object]) -> bool:
+    parameters = inspect.signature(make).parameters.values()
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _constructors(make: Callable[..., object]) -> Iterable[Callable[..., object]]:

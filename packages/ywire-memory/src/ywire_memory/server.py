@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from typing import Unpack
 
-from anyio import create_memory_object_stream, create_task_group
+from anyio import CancelScope, EndOfStream, create_memory_object_stream, create_task_group
 from anyio.abc import TaskStatus
 from anyio.lowlevel import RunVar
 from anyio.streams.memory import MemoryObjectSendStream
@@ -15,6 +16,8 @@ from ycore import ServerOptions, ServerWire
 from .channel import MemoryChannel
 
 __all__ = ["MemoryServer", "listening"]
+
+GOING_AWAY = 1001
 
 BACKLOG = 1024
 """So many clients may wait to be accepted."""
@@ -63,10 +66,14 @@ class MemoryServer(ServerWire):
         acceptor, accepted = create_memory_object_stream[MemoryChannel](BACKLOG)
         servers[self.name] = acceptor
         try:
-            with acceptor, accepted:
-                async with create_task_group() as tasks:
-                    task_status.started()
-                    async for channel in accepted:
-                        tasks.start_soon(self.serve, channel)
+            async with create_task_group() as tasks:
+                task_status.started()
+                async for channel in accepted:
+                    tasks.start_soon(self.serve, channel)
         finally:
             del servers[self.name]
+            acceptor.close()
+            with CancelScope(shield=True), suppress(EndOfStream):
+                while True:
+                    await accepted.receive_nowait().aclose(GOING_AWAY, "the server is going away")
+            accepted.close()
