@@ -234,7 +234,7 @@ async def test_a_client_without_edits_leaves_in_peace_after_the_server_lost_the_
 
 async def _cut(client: Any) -> None:
     """Cut the connection of a client, from its side."""
-    uplink = client._ClientWire__uplink
+    uplink = client._ClientWire__link._uplink
     uplink.end(1000)
 
 

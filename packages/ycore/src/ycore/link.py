@@ -1,0 +1,418 @@
+"""A client's link to its server, over all its connections.
+
+It connects and comes back, gives each connection its turns, and knows what has arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
+from enum import StrEnum
+from functools import partial
+from random import uniform
+from typing import Any, Protocol
+
+from anyio import (
+    BrokenResourceError,
+    CancelScope,
+    ClosedResourceError,
+    EndOfStream,
+    Event,
+    current_time,
+    move_on_after,
+    sleep,
+    sleep_forever,
+)
+from pycrdt import Awareness, Doc
+
+from .channel import Channel
+from .errors import (
+    ConnectError,
+    ConnectionRejectedError,
+    ConnectTimeoutError,
+    MessageTooLargeError,
+    ProtocolError,
+    UnsentEditsError,
+)
+from .limits import Limits
+from .presence import LocalState
+from .replica import Replica, Signal
+from .tasks import background_tasks
+from .uplink import Uplink
+
+__all__ = ["Link", "Opener", "Status"]
+
+logger = logging.getLogger("ycore.client")
+
+INVALID_DATA, MESSAGE_TOO_BIG = 1007, 1009
+
+FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
+"""Before the first attempt to come back, and at most before any, in seconds."""
+
+
+class Status(StrEnum):
+    """How a client stands to its server."""
+
+    CONNECTING = "connecting"
+    """It is connecting, or has connected and compares its document with the server's."""
+
+    CONNECTED = "connected"
+    """It is connected and has compared its document with the server's."""
+
+    DISCONNECTED = "disconnected"
+    """It is not connected; it will try again, unless it has been left."""
+
+
+class Opener(Protocol):
+    """What a link needs of a wire."""
+
+    @property
+    def id(self) -> str:
+        """The room's id."""
+
+    @property
+    def address(self) -> str:
+        """Where the server is."""
+
+    def open(self) -> AbstractAsyncContextManager[Channel]:
+        """Open a new connection."""
+
+
+class Link:
+    """A client's link to its server, over all its connections."""
+
+    def __init__(
+        self,
+        wire: Opener,
+        doc: Doc[Any],
+        awareness: Awareness,
+        *,
+        limits: Limits,
+        connect_timeout: float,
+        reconnect: bool,
+        auto_push: bool,
+        auto_pull: bool,
+    ) -> None:
+        """Make a link; see `ClientOptions` for the options."""
+        self._wire = wire
+        self._awareness = awareness
+        self._limits = limits
+        self._connect_timeout = connect_timeout
+        self._reconnect = reconnect
+        self._auto_push = auto_push
+        self._auto_pull = auto_pull
+        self._signal = Signal()
+        self._local = Replica(doc, self._signal, relay=False)
+        # Without auto_pull, what arrives waits in a document of its own: bounded, and one update.
+        self._remote = self._local if auto_pull else Replica(Doc(), self._signal, relay=False)
+        self._local_state = LocalState(awareness)
+        self._state_changed = False
+        self._status = Status.DISCONNECTED
+        self._synchronized = Event()
+        self._uplink: Uplink | None = None
+        self._online = Event()
+        self._connecting: CancelScope | None = None
+        self._entered = self._left = self._was_online = False
+        self._push_wanted = False
+        # Edits are counted by the messages that carried them.
+        self._sent = self._arrived = 0
+
+    @property
+    def was_entered(self) -> bool:
+        """Whether the link is used, or was."""
+        return self._entered
+
+    @property
+    def status(self) -> Status:
+        """How the client stands to its server now."""
+        return self._status
+
+    @property
+    def synchronized(self) -> Event:
+        """An event that is set while the document is in sync; fresh after each disconnection."""
+        return self._synchronized
+
+    async def flush(self) -> None:
+        """Wait until the server has applied all that was edited (or pushed) before.
+
+        Raises:
+            ClosedResourceError: There is no connection and will not be one again.
+        """
+        if not self._entered or self._left:
+            raise ClosedResourceError
+        while self._has_unsent:
+            await self._online.wait()
+            if self._left:
+                raise ClosedResourceError
+            uplink = self._uplink
+            assert uplink is not None, "online without a connection"
+            if self._may_push:
+                uplink.push(unasked=True)
+            sent = self._sent
+            if await uplink.round_trip():
+                self._on_arrival(sent)
+            elif self._uplink is uplink:
+                self._go_offline()
+
+    def push(self) -> None:
+        """Send the local changes now, or as soon as there is a connection."""
+        self._push_wanted = True
+        self._push()
+
+    def pull(self) -> None:
+        """Apply what has arrived."""
+        if self._remote is not self._local:
+            self._local.merge(self._remote)
+        if self._online.is_set():
+            self._synchronized.set()
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Connect, stay connected for the duration of the block, and send what is unsent.
+
+        Raises:
+            ConnectError: The server cannot be reached, or is lost for good.
+            UnsentEditsError: What is unsent did not arrive in time.
+        """
+        self._entered = True
+        if self._auto_push and not self._local.is_empty:
+            # What the document brings is unsent like an edit.
+            self._sent += 1
+        with self._observing():
+            async with background_tasks() as tasks:
+                tasks.start_soon(self._take_turns)
+                tasks.start_soon(self._stay_connected)
+                await tasks.start(self._awareness.start)
+                await self._online.wait()
+                if self._left:
+                    # It could not connect: the error comes out of its task, which cancels this one.
+                    await sleep_forever()
+                try:
+                    yield
+                except BaseException:
+                    await self._leave_after_a_failure()
+                    raise
+                await self._leave()
+
+    @contextmanager
+    def _observing(self) -> Iterator[None]:
+        subscription = self._awareness.observe(self._on_awareness_event)
+        try:
+            with ExitStack() as observing:
+                for replica in {self._local, self._remote}:
+                    observing.enter_context(replica.observing())
+                yield
+        finally:
+            self._awareness.unobserve(subscription)
+
+    # Staying connected
+
+    async def _stay_connected(self) -> None:
+        attempt = -1
+        try:
+            while True:
+                began = current_time()
+                lost = await self._connect()
+                if not (self._was_online and self._reconnect):
+                    raise lost
+                logger.warning("%s; trying again", lost)
+                # Who is dropped at once each time does not come back all the time.
+                lived = current_time() - began
+                attempt = 0 if lived > LONGEST_DELAY else attempt + 1
+                self._go_offline()
+                await sleep(_delay(attempt))
+        finally:
+            self._left = True
+            self._go_offline()
+            self._online.set()
+
+    async def _connect(self) -> ConnectError:
+        """Connect and stay connected; return why it ended, if trying again may help.
+
+        Raises:
+            ConnectionRejectedError: The server refuses this client for good.
+            MessageTooLargeError: This side or the server has a message over the limit.
+        """
+        self._status = Status.CONNECTING
+        self._connecting = CancelScope(deadline=current_time() + self._connect_timeout)
+        uplink: Uplink | None = None
+        try:
+            with self._connecting as connecting:
+                async with self._wire.open() as channel:
+                    uplink = self._uplink = self._make_uplink(channel)
+                    await uplink.run()
+        except ConnectionRejectedError:
+            raise
+        except _CONNECTION_ERRORS as exc:
+            return _caused(
+                ConnectError(f"cannot reach {self._wire.address}: {_describe(exc)}"), exc
+            )
+        if uplink is None or connecting.cancelled_caught:
+            return ConnectTimeoutError(
+                f"{self._wire.address} did not answer within {self._connect_timeout} s"
+            )
+        return self._why_lost(uplink)
+
+    def _make_uplink(self, channel: Channel) -> Uplink:
+        channel.limits = self._limits
+        return Uplink(
+            channel,
+            self._local,
+            self._remote,
+            self._awareness,
+            on_push=self._on_push,
+            on_synchronized=self._go_online,
+        )
+
+    def _why_lost(self, uplink: Uplink) -> ConnectError:
+        code, reason = uplink.channel.close_code, uplink.channel.close_reason
+        if code is not None and _is_permanent(code):
+            raise ConnectionRejectedError(code, reason, self._wire.address)
+        match uplink.failure:
+            case None:
+                said = f": {code} {reason}".rstrip() if code is not None else ""
+                return ConnectError(f"{self._wire.address} closed the connection{said}")
+            case MessageTooLargeError() as error:
+                raise error
+            case (
+                ProtocolError()
+                | TimeoutError()
+                | ClosedResourceError()
+                | BrokenResourceError() as e
+            ):
+                return _caused(ConnectError(f"{self._wire.address} was lost: {_describe(e)}"), e)
+            case error:
+                raise error
+
+    def _go_online(self) -> None:
+        assert self._connecting is not None
+        self._connecting.deadline = math.inf
+        self._was_online = True
+        self._status = Status.CONNECTED
+        self._online.set()
+        if self._auto_pull:
+            self._synchronized.set()
+        logger.info("%s: connected to room %r", self._wire.address, self._wire.id)
+
+    def _go_offline(self) -> None:
+        self._uplink = None
+        self._status = Status.DISCONNECTED
+        if self._sent != self._arrived:
+            # What was pushed but may not have arrived is pushed again.
+            self._push_wanted = True
+        # Whoever waits already goes on waiting.
+        if self._online.is_set():
+            self._online = Event()
+        if self._synchronized.is_set():
+            self._synchronized = Event()
+        others = [
+            client for client in self._awareness.states if client != self._awareness.client_id
+        ]
+        self._awareness.remove_awareness_states(others, "disconnected")
+        # The server tells them anew, and with the clocks that were known already.
+        for client in others:
+            del self._awareness.meta[client]
+
+    # Turns
+
+    async def _take_turns(self) -> None:
+        while True:
+            await self._signal.wait()
+            if self._remote.apply() and not self._auto_pull and self._synchronized.is_set():
+                self._synchronized = Event()
+            self._remote.run_deferred()
+            self._push()
+            if self._state_changed and self._uplink is not None:
+                self._state_changed = False
+                self._uplink.announce()
+
+    def _push(self) -> None:
+        if self._uplink is not None and self._may_push:
+            self._uplink.push()
+            if self._uplink.has_answered:
+                self._push_wanted = False
+
+    def _on_push(self, *, again: bool) -> None:
+        self._sent += 1
+        if again and self._uplink is not None:
+            # Nobody has edited and so nobody flushes: find out by ourselves that it has arrived.
+            self._uplink.confirm(partial(self._on_arrival, self._sent))
+
+    def _on_arrival(self, sent: int) -> None:
+        self._arrived = max(self._arrived, sent)
+
+    @property
+    def _has_unsent(self) -> bool:
+        if self._sent != self._arrived:
+            return True
+        return self._may_push and (self._local.has_change or self._is_unasked)
+
+    @property
+    def _may_push(self) -> bool:
+        return self._auto_push or self._push_wanted
+
+    @property
+    def _is_unasked(self) -> bool:
+        """Whether the server has not said yet which part of the document it lacks."""
+        uplink = self._uplink
+        return uplink is not None and not uplink.has_answered and not self._local.is_empty
+
+    def _on_awareness_event(self, topic: str, event: tuple[dict[str, Any], Any]) -> None:
+        if topic == "update" and event[1] == "local":
+            self._local_state.check()
+            self._state_changed = True
+            self._signal.set()
+
+    # Leaving
+
+    async def _leave(self) -> None:
+        """Send what is unsent.
+
+        Raises:
+            UnsentEditsError: It did not arrive in time.
+        """
+        if not self._has_unsent:
+            return
+        with move_on_after(self._limits.close_timeout, shield=True):
+            with suppress(ClosedResourceError):
+                await self.flush()
+        if self._has_unsent:
+            raise UnsentEditsError(
+                f"the last edits of room {self._wire.id!r} did not arrive at {self._wire.address}"
+            )
+
+    async def _leave_after_a_failure(self) -> None:
+        try:
+            await self._leave()
+        except UnsentEditsError as exc:
+            logger.warning("%s", exc)
+
+
+_CONNECTION_ERRORS = (OSError, EndOfStream, BrokenResourceError, ClosedResourceError, ProtocolError)
+
+
+def _is_permanent(code: int) -> bool:
+    """Whether a close code means that trying again would not help."""
+    return 4400 <= code <= 4499 or code in (INVALID_DATA, MESSAGE_TOO_BIG)
+
+
+def _delay(attempt: int) -> float:
+    """Return how long to wait, with full jitter: a thousand clients do not come back at once."""
+    return uniform(0, min(FIRST_DELAY * 2 ** min(attempt, 16), LONGEST_DELAY))
+
+
+def _describe(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _caused(error: ConnectError, cause: Exception) -> ConnectError:
+    error.__cause__ = cause
+    return error
