@@ -1,7 +1,40 @@
+"""What all tests share: the event loops they run on, and what they do without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
 import pytest
+
+ROOT = Path(__file__).parents[1]
+
+REQUIRE_EVERYTHING = "YWIRE_REQUIRE_EVERYTHING"
+"""With this in the environment, what is missing fails a test instead of skipping it."""
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that is marked to need what is not there."""
+    for marker in item.iter_markers("needs"):
+        for thing in marker.args:
+            if (missing := _what_is_missing(thing)) is None:
+                continue
+            if os.environ.get(REQUIRE_EVERYTHING):
+                pytest.fail(f"{missing} ({REQUIRE_EVERYTHING} is set)", pytrace=False)
+            pytest.skip(missing)
+
+
+def _what_is_missing(thing: str) -> str | None:
+    """Return what a person lacks and how to get it: a program, or a folder's npm packages."""
+    if "/" not in thing:
+        return None if shutil.which(thing) else f"needs {thing}, which is not installed"
+    if (ROOT / thing / "node_modules").is_dir():
+        return None
+    return f"needs the npm packages of {thing}: npm ci --prefix {thing}"

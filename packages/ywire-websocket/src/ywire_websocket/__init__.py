@@ -3,9 +3,11 @@
 from ycore import Wire, hookimpl
 
 from .client import WebsocketClient
+from .endpoint import WebsocketEndpoint
+from .mounting import mount
 from .server import WebsocketServer
 
-__all__ = ["WebsocketClient", "WebsocketServer"]
+__all__ = ["WebsocketClient", "WebsocketEndpoint", "WebsocketServer", "mount"]
 
 
 @hookimpl

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-__all__ = ["bind_sockets", "path_to_room", "room_to_path"]
+__all__ = ["bind_sockets", "room_to_path"]
 
 ATTEMPTS = 10
 """So often a free port is sought that is free on all addresses of a host."""
@@ -21,19 +21,6 @@ def room_to_path(prefix: str, room: str) -> str:
     # Dots alone would be resolved like those of a directory.
     segment = room.replace(".", "%2E") if room in (".", "..") else quote(room, safe="")
     return f"{prefix.rstrip('/')}/{segment}"
-
-
-def path_to_room(prefix: str, path: str) -> str | None:
-    """Return the room that a URL path below a prefix names, or None if it is not below it.
-
-    One leading slash goes, the rest is decoded once: clients in browsers put the id in as it is.
-    """
-    prefix = prefix.rstrip("/")
-    if path == prefix:
-        return ""
-    if not path.startswith(prefix + "/"):
-        return None
-    return unquote(path[len(prefix) + 1 :])
 
 
 def bind_sockets(host: str, port: int) -> list[socket.socket]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from ssl import SSLContext
 from typing import Unpack
 
@@ -10,17 +9,17 @@ from aiohttp import web
 from anyio import CancelScope, sleep_forever, to_thread
 from anyio.abc import TaskStatus
 
-from ycore import ServerOptions, ServerWire
+from ycore import ServerOptions
 
-from .addresses import bind_sockets, path_to_room
-from .channel import ServerChannel
+from .addresses import bind_sockets
+from .endpoint import WebsocketEndpoint, check_path
 from .loop import require_asyncio
 
 __all__ = ["WebsocketServer"]
 
 
-class WebsocketServer(ServerWire):
-    """Serves websocket clients: browsers with Yjs, and Python programs."""
+class WebsocketServer(WebsocketEndpoint):
+    """Serves websocket clients on a port of its own: browsers with Yjs, and Python programs."""
 
     def __init__(
         self,
@@ -44,16 +43,14 @@ class WebsocketServer(ServerWire):
             options: See `ServerOptions`.
 
         Raises:
-            ValueError: The path does not start with a slash.
+            ValueError: The path does not start with a slash, or has characters that would have
+                to be encoded.
         """
-        super().__init__(**options)
-        if not path.startswith("/"):
-            raise ValueError(f"path must start with a slash, not {path!r}")
+        super().__init__(heartbeat=heartbeat, **options)
         self.host = host
-        self.path = path
+        self.path = check_path(path)
         self._port = port
         self._ssl_context = ssl_context
-        self._heartbeat = heartbeat
 
     @property
     def port(self) -> int:
@@ -73,9 +70,7 @@ class WebsocketServer(ServerWire):
         # Names are resolved in there.
         sockets = await to_thread.run_sync(bind_sockets, self.host, self._port)
         self._port = sockets[0].getsockname()[1]
-        application = web.Application()
-        application.router.add_route("GET", "/{path:.*}", self.handle)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(self._application(), access_log=None)
         try:
             await runner.setup()
             for sock in sockets:
@@ -88,28 +83,11 @@ class WebsocketServer(ServerWire):
             for sock in sockets:
                 sock.close()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve one request: a websocket in the room that its path names."""
-        room = path_to_room(self.path, request.raw_path.partition("?")[0])
-        if room is None:
-            raise web.HTTPNotFound(text=f"there are no rooms here, but below {self.path}\n")
-        limit = self.limits.max_message_size
-        # aiohttp refuses messages of the limit itself.
-        response = web.WebSocketResponse(
-            max_msg_size=limit + 1, compress=False, heartbeat=self._heartbeat, autoclose=False
-        )
-        if not response.can_prepare(request).ok:
-            raise web.HTTPUpgradeRequired(
-                text="this is a websocket endpoint for Yjs clients\n",
-                headers={"Upgrade": "websocket"},
-            )
-        await response.prepare(request)
-        if isinstance(request.transport, asyncio.Transport):
-            await self.serve(ServerChannel(room, response, request.transport, _peer(request)))
-        return response
+    def _application(self) -> web.Application:
+        application = web.Application()
+        self.add_routes(application.router, self.path)
+        application.router.add_route("*", "/{path:.*}", self._refuse)
+        return application
 
-
-def _peer(request: web.Request) -> str:
-    assert request.transport is not None
-    name = request.transport.get_extra_info("peername")
-    return f"websocket {name[0]}:{name[1]}" if name else "websocket"
+    async def _refuse(self, request: web.Request) -> web.StreamResponse:
+        raise web.HTTPNotFound(text=f"there are no rooms here, but below {self.path}\n")

@@ -1,0 +1,98 @@
+"""Rooms behind a route of an aiohttp application, whoever's that is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Unpack
+
+from aiohttp import web
+from anyio import sleep_forever
+from anyio.abc import TaskStatus
+
+from ycore import ServerOptions, ServerWire
+
+from .channel import ServerChannel
+from .loop import require_asyncio
+
+__all__ = ["WebsocketEndpoint", "check_path"]
+
+ANY_ROOM = "{room:(?s:.*)}"
+"""The part of a route that an id matches, whatever is in it."""
+
+
+class WebsocketEndpoint(ServerWire):
+    """Serves the websockets that an aiohttp application hands to `handle`."""
+
+    def __init__(self, *, heartbeat: float = 15.0, **options: Unpack[ServerOptions]) -> None:
+        """Make an endpoint; its routes answer while it is entered.
+
+        Args:
+            heartbeat: A client that sends nothing for so long is asked for a sign of life, and
+                dropped after half of that again, in seconds.
+            options: See `ServerOptions`.
+        """
+        super().__init__(**options)
+        self._heartbeat = heartbeat
+
+    async def listen(self, *, task_status: TaskStatus[None]) -> None:
+        """Wait: the application accepts the connections; see `ServerWire.listen`."""
+        require_asyncio()
+        task_status.started()
+        await sleep_forever()
+
+    def add_routes(self, router: web.UrlDispatcher, path: str) -> None:
+        """Route to `handle` what is below a path: a room's URL is the path, a slash, its id.
+
+        Args:
+            router: The router of an application.
+            path: Where the rooms are; the path itself is the empty room.
+
+        Raises:
+            ValueError: The path does not start with a slash, or has characters that would have
+                to be encoded.
+        """
+        prefix = check_path(path).rstrip("/")
+        router.add_route("GET", f"{prefix}/{ANY_ROOM}", self.handle)
+        if prefix:
+            router.add_route("GET", prefix, self.handle)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one request: a websocket in the room that the route's `room` names."""
+        response = web.WebSocketResponse(
+            # aiohttp refuses messages of the limit itself.
+            max_msg_size=self.limits.max_message_size + 1,
+            compress=False,
+            heartbeat=self._heartbeat,
+            autoclose=False,
+        )
+        if not response.can_prepare(request).ok:
+            raise web.HTTPUpgradeRequired(
+                text="this is a websocket endpoint for Yjs clients\n",
+                headers={"Upgrade": "websocket"},
+            )
+        await response.prepare(request)
+        if isinstance(request.transport, asyncio.Transport):
+            # The router has decoded the id, once.
+            room = request.match_info.get("room", "")
+            await self.serve(ServerChannel(room, response, request.transport, _peer(request)))
+        return response
+
+
+def check_path(path: str) -> str:
+    """Return a path, if rooms can be below it.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    if not re.fullmatch(r"/[\w.~!$&'()*+,;=:@/-]*", path, re.ASCII):
+        raise ValueError(
+            f"path must start with a slash and need no encoding, such as /rooms, not {path!r}"
+        )
+    return path
+
+
+def _peer(request: web.Request) -> str:
+    assert request.transport is not None
+    name = request.transport.get_extra_info("peername")
+    return f"websocket {name[0]}:{name[1]}" if name else "websocket"
