@@ -10,7 +10,7 @@ import ycore
 PACKAGE = Path(ycore.__file__).parent
 
 LAYERS = [
-    {"errors", "limits", "tasks"},
+    {"errors", "limits", "tasks", "throttle"},
     {"protocol", "updates", "channel"},
     {"replica", "presence"},
     {"outbox"},

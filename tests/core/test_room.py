@@ -202,6 +202,8 @@ async def test_whoever_asks_is_told_who_is_there() -> None:
     async with bind("memory"), connect("memory") as client, raw_client() as channel:
         await shake_hands(channel)
         client.awareness.set_local_state({"a": "ü"})
+        # What is told of its introduction, and of the renewal that this brings about.
+        await receive(channel)
         told = await receive(channel)
         await channel.send(b"\x03ignored")
         assert await receive(channel) == told
@@ -238,6 +240,13 @@ async def test_a_quiet_room_says_something_now_and_then(monkeypatch: pytest.Monk
         ([encode_step1(EMPTY_STATE), b"\x00\x02\xff\xff\xff\xff\xff\xff\xff\x0f"], 1002),
         ([encode_awareness(encode_entries([AwarenessEntry(1, 1, "{")]))], 1007),
         ([encode_awareness(b"\x01\x01" + b"\xff" * 7 + b"\x7f\x011")], 1002),
+        ([encode_awareness(encode_entries([AwarenessEntry(1, 2**53, "1")]))], 1002),
+        ([encode_awareness(encode_entries([AwarenessEntry(1, 2**53 - 1, "1")]))], 1002),
+        (
+            [encode_awareness(encode_entries([AwarenessEntry(n, 1, "1") for n in range(100_000)]))],
+            1002,
+        ),
+        ([b"\x03abc\x02\x00"], 1002),
     ],
     ids=[
         "empty",
@@ -250,6 +259,10 @@ async def test_a_quiet_room_says_something_now_and_then(monkeypatch: pytest.Monk
         "2**60",
         "awareness",
         "clock of 2**55",
+        "clock of 2**53",
+        "clock of 2**53 - 1",
+        "100,000 states",
+        "a document's name of 3 letters",
     ],
 )
 async def test_bad_input_ends_its_connection_only(

@@ -8,7 +8,7 @@ from pycrdt import Awareness
 
 from .channel import Channel
 from .presence import Presence, encode_states
-from .protocol import AwarenessEntry, encode_step1
+from .protocol import AwarenessEntry, encode_awareness, encode_entries, encode_step1
 from .replica import Replica
 from .session import Session
 
@@ -24,11 +24,26 @@ class Member(Session):
         replica: Replica,
         awareness: Awareness,
         presence: Presence,
+        *,
         on_pressure: Callable[[Member, bool], None],
+        on_return: Callable[[], None],
     ) -> None:
+        """Make a member.
+
+        Args:
+            channel: The connection.
+            replica: The room's document.
+            awareness: The room's awareness.
+            presence: Who owns which of its states.
+            on_pressure: Called when something waits to be sent, and when nothing does any more.
+            on_return: Called when the client shows up that had left before.
+        """
         super().__init__(channel, replica, replica, awareness)
         self._presence = presence
         self._report_pressure = on_pressure
+        self._report_return = on_return
+        self._client: int | None = None
+        """The id under which the client has shown up."""
 
     def greet(self) -> None:
         """Ask for what the client has, and tell who is there."""
@@ -37,7 +52,20 @@ class Member(Session):
 
     def on_awareness(self, entries: list[AwarenessEntry]) -> None:
         """Take in what the client says of those it speaks for."""
+        shows_up = self._client is None and self._presence.is_introduction(self, entries)
+        returns = shows_up and self._presence.has_left(entries[0].client)
         self._presence.update(self, entries)
+        if shows_up:
+            self._client = entries[0].client
+            self._tell_renewal(entries[0])
+        if returns:
+            self._report_return()
+
+    def have_renewed(self) -> None:
+        """Have the client tell its state anew, if it has one."""
+        entry = None if self._client is None else self._presence.entry(self, self._client)
+        if entry is not None:
+            self._tell_renewal(entry)
 
     def on_query_awareness(self) -> None:
         """Tell who is there."""
@@ -48,6 +76,9 @@ class Member(Session):
     def on_denied(self, reason: str) -> None:
         """Ignore it: only servers refuse changes."""
         self.unknown_messages += 1
+
+    def _tell_renewal(self, entry: AwarenessEntry) -> None:
+        self.tell(encode_awareness(encode_entries([self._presence.renewal(entry)])))
 
     def on_pressure(self, pressed: bool) -> None:
         """Pass on whether something waits to be sent."""

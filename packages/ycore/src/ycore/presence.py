@@ -4,12 +4,18 @@ A connection owns the ids that it brought. Nobody else can change or remove them
 they are gone at once. What another connection says of an owned id is kept as its claim, and holds
 as soon as the owner is gone: a client that comes back while its old connection is not yet known
 to be dead stays visible.
+
+A state counts only with a higher clock than the known one. But y-websocket's clients do not raise
+theirs when they come back, so those who saw them leave would not see them return; and they forget
+the states of others when they lose their connection, but not the clocks, so they would not see
+those who had stayed. Both would last until the next renewal, up to 15 s (y-protocols,
+``awareness.js``). Hence the room has a client renew its state: see `Presence.renewal`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from pycrdt import Awareness
@@ -131,6 +137,40 @@ class Presence:
         self._awareness.remove_awareness_states(left, owner)
         for claimant, entry in [self._claims.pop(c) for c in left if c in self._claims]:
             self.update(claimant, [entry])
+
+    def is_introduction(self, owner: object, entries: Sequence[AwarenessEntry]) -> bool:
+        """Whether a connection tells the state of one client, its own as far as is known."""
+        if len(entries) != 1 or entries[0].is_removal:
+            return False
+        client = entries[0].client
+        return client != self._awareness.client_id and self._owners.get(client, owner) is owner
+
+    def has_left(self, client: int) -> bool:
+        """Whether a client was there before, and is not any more."""
+        return client in self._awareness.meta and client not in self._awareness.states
+
+    def entry(self, owner: object, client: int) -> AwarenessEntry | None:
+        """Return what a connection has told of a client that it owns, if it owns it."""
+        if self._owners.get(client) is not owner:
+            return None
+        state = encode_state(self._awareness.states[client])
+        return AwarenessEntry(client, self._awareness.meta[client]["clock"], state)
+
+    def renewal(self, entry: AwarenessEntry) -> AwarenessEntry:
+        """Return what to tell a client of itself to have it tell its state anew, with a new clock.
+
+        Every awareness of Yjs tells on what is news to it, of itself too. A state of its own with
+        the next clock changes nothing else. If that clock is behind the known one, the client may
+        have a newer state, which must not be overwritten: it is told that it has left, which it
+        denies.
+
+        Args:
+            entry: What the client has told of itself.
+        """
+        meta = self._awareness.meta.get(entry.client)
+        if meta is not None and meta["clock"] > entry.clock:
+            return entry._replace(clock=meta["clock"], state="null")
+        return entry._replace(clock=entry.clock + 1)
 
     def _accepts(self, owner: object, entry: AwarenessEntry) -> bool:
         """Whether an entry tells something new that its sender may tell."""

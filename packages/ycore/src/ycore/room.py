@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Self
 
 from anyio import (
@@ -24,6 +25,7 @@ from .presence import LocalState, Presence, encode_states
 from .protocol import KEEPALIVE, encode_update
 from .replica import Replica, Signal
 from .tasks import background_tasks
+from .throttle import Throttle
 
 __all__ = ["Room"]
 
@@ -31,6 +33,9 @@ logger = logging.getLogger("ycore.room")
 
 KEEPALIVE_INTERVAL = 20.0
 """A quiet room says something at least so often, in seconds: see `protocol.KEEPALIVE`."""
+
+RENEWAL_INTERVAL = 1.0
+"""Clients are made to renew their awareness states at most so often, in seconds."""
 
 SERVICE_RESTART = 1012
 
@@ -65,6 +70,7 @@ class Room(AsyncContextManagerMixin):
         self.__signal = Signal()
         self.__changed_states: set[int] = set()
         self.__is_quiet = True
+        self.__renewal = Throttle(RENEWAL_INTERVAL, self.__renew_states)
 
     @property
     def task_group(self) -> TaskGroup:
@@ -129,7 +135,12 @@ class Room(AsyncContextManagerMixin):
         if self.__task_group is None:
             raise RuntimeError("the room is not open: use it as an async context manager")
         member = Member(
-            client, self.__replica, self.awareness, self.__presence, self.__on_member_pressure
+            client,
+            self.__replica,
+            self.awareness,
+            self.__presence,
+            on_pressure=self.__on_member_pressure,
+            on_return=partial(self.__renewal.request, self.__task_group),
         )
         self.__members.add(member)
         logger.info("room %r: %s joined", self.id, client.peer)
@@ -198,6 +209,11 @@ class Room(AsyncContextManagerMixin):
                 self.__local_state.check()
             self.__changed_states.update(*event[0].values())
             self.__signal.set()
+
+    def __renew_states(self) -> None:
+        """Have all clients tell their states anew: one has come back that knows their clocks."""
+        for member in self.__members:
+            member.have_renewed()
 
     def __on_member_pressure(self, member: Member, pressed: bool) -> None:
         (self.__pressed.add if pressed else self.__pressed.discard)(member)

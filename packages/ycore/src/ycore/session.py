@@ -19,7 +19,6 @@ from anyio import (
     current_time,
     fail_after,
     move_on_after,
-    sleep_until,
 )
 from anyio.abc import TaskGroup
 from pycrdt import Awareness
@@ -37,6 +36,7 @@ from .protocol import (
     encode_step1,
 )
 from .replica import Change, Replica
+from .throttle import Throttle
 from .updates import decode_state_vector
 
 __all__ = ["Session"]
@@ -87,8 +87,7 @@ class Session(ABC):
         self._tasks: TaskGroup | None = None
         self._sending: CancelScope | None = None
         self._farewell = (GOING_AWAY, "the server is going away")
-        self._may_ask_at = 0.0
-        self._asking_later = False
+        self._asking = Throttle(ASK_INTERVAL, self._ask)
 
     async def run(self) -> None:
         """Talk until the channel ends or this side ends it, then close the channel.
@@ -123,13 +122,8 @@ class Session(ABC):
 
     def ask_again(self) -> None:
         """Ask the peer for what this side lacks, at most once in `ASK_INTERVAL`."""
-        if self._asking_later or self._tasks is None:
-            return
-        if current_time() >= self._may_ask_at:
-            self._ask()
-        else:
-            self._asking_later = True
-            self._tasks.start_soon(self._ask_later)
+        if self._tasks is not None:
+            self._asking.request(self._tasks)
 
     def tell_change(self, message: bytes, change: Change) -> None:
         """Send a change of the document that was encoded for all."""
@@ -176,8 +170,7 @@ class Session(ABC):
         if frame is None:
             return
         messages = list(decode(frame))
-        if messages[0].kind is Kind.UNKNOWN:
-            # Later messages of an unknown type may be extensions; the first one never is.
+        if _is_foreign(messages[0]):
             raise ProtocolError("the peer does not speak the Yjs protocol")
         self._dispatch(messages)
         async for frame in self.channel:
@@ -218,16 +211,8 @@ class Session(ABC):
     def _on_unknown(self, payload: bytes) -> None:
         self.unknown_messages += 1
 
-    # Asking for what is missing
-
     def _ask(self) -> None:
-        self._may_ask_at = current_time() + ASK_INTERVAL
         self.tell(encode_step1(self._incoming.state()))
-
-    async def _ask_later(self) -> None:
-        await sleep_until(self._may_ask_at)
-        self._asking_later = False
-        self._ask()
 
     # Sending what waits
 
@@ -284,6 +269,17 @@ class Session(ABC):
                 return NORMAL, ""
             case _:
                 return INTERNAL_ERROR, "internal error"
+
+
+def _is_foreign(first: Message) -> bool:
+    """Whether a first message is none that a Yjs peer begins with.
+
+    Later messages of an unknown type may be extensions. Those of Hocuspocus begin with the length
+    of the document's name: 3, and the name looks like the body of a query.
+    """
+    return first.kind is Kind.UNKNOWN or (
+        first.kind is Kind.QUERY_AWARENESS and first.payload != b""
+    )
 
 
 def _shorten(reason: str) -> str:

@@ -82,7 +82,7 @@ class Uplink(Session):
 
     def greet(self) -> None:
         """Ask for what the server has, and show up."""
-        self._ask()
+        self.ask_again()
         self._renew_local_state()
 
     def push(self, *, unasked: bool = False) -> None:
