@@ -2,12 +2,13 @@
 
 from ycore import Wire, hookimpl
 
+from .asgi import AsgiServer
 from .client import WebsocketClient
 from .endpoint import WebsocketEndpoint
 from .mounting import mount
 from .server import WebsocketServer
 
-__all__ = ["WebsocketClient", "WebsocketEndpoint", "WebsocketServer", "mount"]
+__all__ = ["AsgiServer", "WebsocketClient", "WebsocketEndpoint", "WebsocketServer", "mount"]
 
 
 @hookimpl

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 from urllib.parse import quote
 
-__all__ = ["bind_sockets", "room_to_path"]
+__all__ = ["bind_sockets", "check_path", "room_below", "room_to_path"]
 
 ATTEMPTS = 10
 """So often a free port is sought that is free on all addresses of a host."""
@@ -21,6 +22,27 @@ def room_to_path(prefix: str, room: str) -> str:
     # Dots alone would be resolved like those of a directory.
     segment = room.replace(".", "%2E") if room in (".", "..") else quote(room, safe="")
     return f"{prefix.rstrip('/')}/{segment}"
+
+
+def check_path(path: str) -> str:
+    """Return a path, if rooms can be below it.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    if not re.fullmatch(r"/[\w.~!$&'()*+,;=:@/-]*", path, re.ASCII):
+        raise ValueError(
+            f"path must start with a slash and need no encoding, such as /rooms, not {path!r}"
+        )
+    return path
+
+
+def room_below(prefix: str, path: str) -> str | None:
+    """Return the room that a decoded path below a prefix names, or None if it is not below it."""
+    prefix = prefix.rstrip("/")
+    if path == prefix:
+        return ""
+    return path[len(prefix) + 1 :] if path.startswith(f"{prefix}/") else None
 
 
 def bind_sockets(host: str, port: int) -> list[socket.socket]:

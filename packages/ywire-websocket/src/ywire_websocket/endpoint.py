@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import Unpack
 
 from aiohttp import web
@@ -12,10 +11,11 @@ from anyio.abc import TaskStatus
 
 from ycore import ServerOptions, ServerWire
 
+from .addresses import check_path
 from .channel import ServerChannel
 from .loop import require_asyncio
 
-__all__ = ["WebsocketEndpoint", "check_path"]
+__all__ = ["WebsocketEndpoint"]
 
 ANY_ROOM = "{room:(?s:.*)}"
 """The part of a route that an id matches, whatever is in it."""
@@ -77,19 +77,6 @@ class WebsocketEndpoint(ServerWire):
             room = request.match_info.get("room", "")
             await self.serve(ServerChannel(room, response, request.transport, _peer(request)))
         return response
-
-
-def check_path(path: str) -> str:
-    """Return a path, if rooms can be below it.
-
-    Raises:
-        ValueError: They cannot.
-    """
-    if not re.fullmatch(r"/[\w.~!$&'()*+,;=:@/-]*", path, re.ASCII):
-        raise ValueError(
-            f"path must start with a slash and need no encoding, such as /rooms, not {path!r}"
-        )
-    return path
 
 
 def _peer(request: web.Request) -> str:

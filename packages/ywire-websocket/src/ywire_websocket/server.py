@@ -11,8 +11,8 @@ from anyio.abc import TaskStatus
 
 from ycore import ServerOptions
 
-from .addresses import bind_sockets
-from .endpoint import WebsocketEndpoint, check_path
+from .addresses import bind_sockets, check_path
+from .endpoint import WebsocketEndpoint
 from .loop import require_asyncio
 
 __all__ = ["WebsocketServer"]
