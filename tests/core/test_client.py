@@ -483,6 +483,30 @@ async def test_awareness() -> None:
         assert one.awareness.states == {room.doc.client_id: {"name": "the room"}}
 
 
+async def test_who_has_set_nothing_is_not_seen_however_long_it_stays() -> None:
+    async with bind("memory") as server, connect("memory") as one:
+        # What pycrdt does every 15 s.
+        one.awareness.set_local_state(one.awareness.get_local_state())
+        await one.flush()
+        await wait_all_tasks_blocked()
+        room = await server.rooms.get("")
+        assert room.awareness.states == {}
+        one.awareness.set_local_state({"name": "Ann"})
+        one.awareness.set_local_state({})
+        await wait_all_tasks_blocked()
+        assert room.awareness.states == {one.doc.client_id: {}}
+
+
+@pytest.mark.parametrize("state", [{"name": "Ann"}, 0, "", []])
+async def test_a_state_that_was_set_before_is_seen(state: Any) -> None:
+    early = connect("memory")
+    early.awareness.set_local_state(state)
+    async with bind("memory") as server, early:
+        await wait_all_tasks_blocked()
+        room = await server.rooms.get("")
+        assert room.awareness.states == {early.doc.client_id: state}
+
+
 async def test_a_client_is_visible_at_once_after_it_has_come_back() -> None:
     async with bind("memory", GateRoom), connect("memory") as one:
         one.awareness.set_local_state_field("name", "Ann")

@@ -166,22 +166,26 @@ async def test_tls_is_the_applications(tmp_path: Path) -> None:
 
 
 async def test_clients_are_told_that_the_application_goes() -> None:
+    """At once: nobody waits for an answer that aiohttp does not take any more."""
     application = web.Application()
-    mount(application, "/rooms")
-    codes = []
+    endpoint = mount(application, "/rooms", close_timeout=60.0)
+    codes: list[int | None] = []
+    sizes: list[int] = []
 
     async def read_to_the_end(websocket: aiohttp.ClientWebSocketResponse) -> None:
-        async for _ in websocket:
-            pass
+        sizes.extend([len(message.data) async for message in websocket])
         codes.append(websocket.close_code)
 
     async with aiohttp.ClientSession() as session:
         with fail_after(5):
             async with create_task_group() as tasks, running(application) as port:
-                websocket = await session.ws_connect(url(port))
+                websocket = await session.ws_connect(url(port, "/rooms/x"), autoclose=False)
                 await websocket.receive()
+                room = await endpoint.rooms.get("x")
+                room.doc["text"] = Text("x" * 1_000_000)
                 tasks.start_soon(read_to_the_end, websocket)
     assert codes == [1001]
+    assert sizes[-1] > 1_000_000
 
 
 async def test_what_a_room_saves_is_saved_when_the_application_ends() -> None:

@@ -204,6 +204,8 @@ class Link:
 
     @contextmanager
     def _observing(self) -> Iterator[None]:
+        # It may have been set before.
+        self._local_state.check()
         subscription = self._awareness.observe(self._on_awareness_event)
         try:
             with ExitStack() as observing:
@@ -268,6 +270,7 @@ class Link:
             self._local,
             self._remote,
             self._awareness,
+            self._local_state,
             on_push=self._on_push,
             on_synchronized=self._go_online,
         )

@@ -81,17 +81,21 @@ class LocalState:
     def __init__(self, awareness: Awareness) -> None:
         self._awareness = awareness
         self._last = "null"
+        self.is_shown = False
+        """Whether the user has ever set a state: pycrdt begins with an empty one, and renews it."""
         self.check()
 
     def check(self) -> None:
-        """Make sure that the state can be told; undo it otherwise, for it would be told later.
+        """Take note of the state, if it can be told; undo it otherwise, for it would be told later.
 
         Raises:
             ValueError: It holds NaN or an infinity, which JSON does not have.
             TypeError: It holds something else that JSON does not have.
         """
+        state = self._awareness.get_local_state()
         try:
-            self._last = encode_state(self._awareness.get_local_state())
+            self._last = encode_state(state)
+            self.is_shown = self.is_shown or state not in (None, {})
         except (ValueError, TypeError):
             self._awareness.states[self._awareness.client_id] = json.loads(self._last)
             raise

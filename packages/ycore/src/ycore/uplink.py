@@ -12,7 +12,7 @@ from anyio import Event
 from pycrdt import Awareness
 
 from .channel import Channel
-from .presence import encode_states
+from .presence import LocalState, encode_states
 from .protocol import (
     MAX_AWARENESS_CLOCK,
     AwarenessEntry,
@@ -44,6 +44,7 @@ class Uplink(Session):
         local: Replica,
         remote: Replica,
         awareness: Awareness,
+        local_state: LocalState,
         *,
         on_push: OnPush,
         on_synchronized: Callable[[], None],
@@ -55,11 +56,13 @@ class Uplink(Session):
             local: The user's document.
             remote: Where the server's changes are applied: the same, or one to pull from.
             awareness: The user's awareness.
+            local_state: The user's own state in it.
             on_push: Called whenever something local was sent; tells whether that was no change but
                 content of before, which the server lacks.
             on_synchronized: Called once, when all that the server had has been applied.
         """
         super().__init__(channel, remote, local, awareness)
+        self._local_state = local_state
         self._on_push = on_push
         self._on_synchronized = on_synchronized
         self._farewell = (NORMAL, "")
@@ -101,10 +104,11 @@ class Uplink(Session):
                 self._on_push(again=False)
 
     def announce(self) -> None:
-        """Tell the local awareness state."""
-        client = self._awareness.client_id
-        for message in encode_states(self._awareness, [client]):
-            self.tell_awareness(message, [client])
+        """Tell the local awareness state, if the user has ever set one."""
+        if self._local_state.is_shown:
+            client = self._awareness.client_id
+            for message in encode_states(self._awareness, [client]):
+                self.tell_awareness(message, [client])
 
     async def round_trip(self) -> bool:
         """Wait until the server has applied all that was sent before.
@@ -183,8 +187,7 @@ class Uplink(Session):
     def _renew_local_state(self) -> None:
         """Raise the clock of the local state, if there is one: peers ignore known clocks."""
         state = self._awareness.get_local_state()
-        clock = self._awareness.meta[self._awareness.client_id]["clock"]
-        if state or (state is not None and clock > 0):
+        if state is not None and self._local_state.is_shown:
             self._awareness.set_local_state(copy.deepcopy(state))
 
     def _correct(self, entry: AwarenessEntry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from socket import SHUT_RDWR
 from struct import pack
@@ -22,6 +23,9 @@ HIGH_WATER = 64 * 1024
 """A transport that holds more unsent bytes than this is full."""
 
 MESSAGE_TOO_BIG, UNSUPPORTED_DATA = 1009, 1003
+
+BINARY, CLOSE = 0x2, 0x8
+"""Kinds of frames (RFC 6455, section 5.2)."""
 
 
 class WebsocketChannel(Channel):
@@ -120,11 +124,23 @@ class ServerChannel(WebsocketChannel):
         id: str,  # noqa: A002
         socket: WebSocketResponse,
         transport: asyncio.Transport,
+        *,
         peer: str,
+        is_deaf: Callable[[], bool],
     ) -> None:
+        """Make a channel.
+
+        Args:
+            id: The room's id.
+            socket: The websocket, which is open.
+            transport: What it is on.
+            peer: Who is at the other end.
+            is_deaf: Whether what the peer sends does not arrive any more.
+        """
         super().__init__(id, peer=peer)
         self._socket: WebSocketResponse = socket
         self._transport = transport
+        self._is_deaf = is_deaf
 
     def send_nowait(self, message: bytes) -> bool:
         """Send a message if the transport is not full; see `Channel.send_nowait`.
@@ -141,9 +157,20 @@ class ServerChannel(WebsocketChannel):
         return True
 
     async def _close_socket(self, code: int, reason: bytes) -> None:
+        if self._is_deaf():
+            await self._close_without_reply(code, reason)
+            return
         # From now on "drained" means empty: nothing of what was sent is left behind.
         self._transport.set_write_buffer_limits(0)
         await self._socket.close(code=code, message=reason)
+
+    async def _close_without_reply(self, code: int, reason: bytes) -> None:
+        """Send a close frame and wait until everything has left."""
+        self._transport.write(_frame(pack("!H", code) + reason, CLOSE))
+        self._transport.close()
+        with suppress(RuntimeError):
+            # Ends with the connection; so does another task's that waits there already.
+            await self._socket.receive()
 
     def _abort(self) -> None:
         self._transport.abort()
@@ -176,11 +203,11 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _frame(message: bytes) -> bytes:
-    """Return a message as an unmasked binary frame."""
+def _frame(message: bytes, opcode: int = BINARY) -> bytes:
+    """Return a message as an unmasked frame that is whole."""
     size = len(message)
     if size < 126:
-        return pack("!BB", 0x82, size) + message
+        return pack("!BB", 0x80 | opcode, size) + message
     if size < 65536:
-        return pack("!BBH", 0x82, 126, size) + message
-    return pack("!BBQ", 0x82, 127, size) + message
+        return pack("!BBH", 0x80 | opcode, 126, size) + message
+    return pack("!BBQ", 0x80 | opcode, 127, size) + message

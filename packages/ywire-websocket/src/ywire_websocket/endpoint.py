@@ -34,6 +34,7 @@ class WebsocketEndpoint(ServerWire):
         """
         super().__init__(**options)
         self._heartbeat = heartbeat
+        self._is_deaf = False
 
     async def listen(self, *, task_status: TaskStatus[None]) -> None:
         """Wait: the application accepts the connections; see `ServerWire.listen`."""
@@ -75,8 +76,20 @@ class WebsocketEndpoint(ServerWire):
         if isinstance(request.transport, asyncio.Transport):
             # The router has decoded the id, once.
             room = request.match_info.get("room", "")
-            await self.serve(ServerChannel(room, response, request.transport, _peer(request)))
+            await self.serve(
+                ServerChannel(
+                    room,
+                    response,
+                    request.transport,
+                    peer=_peer(request),
+                    is_deaf=lambda: self._is_deaf,
+                )
+            )
         return response
+
+    def stop_hearing(self) -> None:
+        """Be told that the application shuts down: aiohttp drops what clients send from then on."""
+        self._is_deaf = True
 
 
 def _peer(request: web.Request) -> str:

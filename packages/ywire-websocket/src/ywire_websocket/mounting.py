@@ -86,6 +86,7 @@ class _Life:
 
     async def end_connections(self, application: web.Application) -> None:
         """Send the clients away; aiohttp would wait for them."""
+        self._endpoint.stop_hearing()
         self._leave.set()
         await self._deserted.wait()
 

@@ -57,7 +57,9 @@ SPARE_SIZE = 1024 * 1024
 
 def translate(error: zmq.ZMQError, text: str) -> OSError:
     """Return what an error of libzmq is in terms of the operating system."""
-    return OSError(error.errno or errno.EINVAL, f"{text}: {error.strerror}")
+    number = error.errno or errno.EINVAL
+    # pyzmq's own text repeats the address.
+    return OSError(number, f"{text}: {zmq.strerror(number)}")
 
 
 @dataclass(slots=True)
