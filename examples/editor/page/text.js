@@ -1,0 +1,2 @@
+// The name of the text in the shared document; the guest, which is no JavaScript, uses it too.
+export const TEXT = 'codemirror'
