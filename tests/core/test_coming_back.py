@@ -80,6 +80,20 @@ async def sees(watcher: Awareness, expected: Callable[[], dict[int, Any]]) -> No
     await until(watcher, lambda: states(watcher) == expected(), timeout=5)
 
 
+async def heard_so_far(channel: Channel) -> list[AwarenessEntry]:
+    """Return what awareness the server has told until it has taken in all that was sent."""
+    await channel.send(b"\x66\x01x")
+    heard: list[AwarenessEntry] = []
+    with fail_after(5):
+        async for frame in channel:
+            if frame[0] == 0x66:
+                break
+            for kind, payload in decode(frame):
+                if kind is Kind.AWARENESS:
+                    heard += decode_awareness(payload)
+    return heard
+
+
 async def test_a_client_is_seen_with_its_first_state(server: ServerWire) -> None:
     """Yjs's first state has clock 0, with which no state counts."""
     ann, room = YjsPresence(1), await server.rooms.get("")
@@ -159,23 +173,64 @@ async def test_who_tells_on_the_state_of_another_is_told_nothing_of_it(
         entry = AwarenessEntry(1, room.awareness.meta[1]["clock"], "{}")
         await channel.send(encode_step1(EMPTY_STATE))
         await channel.send(encode_awareness(encode_entries([entry])))
-        await channel.send(b"\x66\x01x")
-        heard: list[AwarenessEntry] = []
-        with fail_after(5):
-            async for frame in channel:
-                for kind, payload in decode(frame):
-                    if kind is Kind.AWARENESS:
-                        heard += decode_awareness(payload)
-                if frame[0] == 0x66:
-                    break
+        heard = await heard_so_far(channel)
         assert {told.clock for told in heard} <= {entry.clock}
         assert states(room.awareness) == {1: {}}
+
+
+async def test_who_tells_on_the_last_state_of_one_who_has_left_makes_no_ghost(
+    server: ServerWire,
+) -> None:
+    """A client without a state begins with what it has heard, which may be of the past by then."""
+    room = await server.rooms.get("")
+    ann = YjsPresence(1)
+    async with connect("memory").open() as channel:
+        await channel.send(encode_step1(EMPTY_STATE))
+        async with ann.connected():
+            await sees(room.awareness, lambda: {1: {}})
+        await sees(room.awareness, dict)
+        entry = AwarenessEntry(1, room.awareness.meta[1]["clock"], "{}")
+        await channel.send(encode_awareness(encode_entries([entry])))
+        assert max(told.clock for told in await heard_so_far(channel)) == entry.clock
+    assert states(room.awareness) == {}
+
+
+async def test_who_comes_back_before_its_old_connection_is_dead_sees_at_once(
+    server: ServerWire,
+) -> None:
+    ann, bob = YjsPresence(1), YjsPresence(2)
+    async with ann.connected(), connect("memory").open() as dead:
+        await dead.send(encode_step1(EMPTY_STATE))
+        entry = AwarenessEntry(2, 1, "{}")
+        await dead.send(encode_awareness(encode_entries([entry])))
+        await sees(ann.awareness, lambda: {1: {}, 2: {}})
+        # What Bob had heard before he lost that connection.
+        known = {"clock": ann.awareness.meta[1]["clock"], "lastUpdated": 0}
+        bob.awareness.meta[1] = known
+        async with bob.connected():
+            await sees(bob.awareness, lambda: {1: {}, 2: {}})
+
+
+async def test_a_message_that_contradicts_itself_is_nobodys_end(server: ServerWire) -> None:
+    ann, bob = YjsPresence(1), YjsPresence(2)
+    async with ann.connected(), connect("memory").open() as channel:
+        await channel.send(encode_step1(EMPTY_STATE))
+        for entries in (
+            [AwarenessEntry(5, 1, "{}")],
+            [AwarenessEntry(5, 9, "null"), AwarenessEntry(5, 9, "{}")],
+        ):
+            await channel.send(encode_awareness(encode_entries(entries)))
+        for _ in range(2):
+            async with bob.connected():
+                await sees(bob.awareness, lambda: {1: {}, 2: {}})
+            await sees(ann.awareness, lambda: {1: {}})
 
 
 async def test_all_are_asked_together_and_not_all_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ycore.room.RENEWAL_INTERVAL", 3600.0)
+    monkeypatch.setattr("ycore.room.SHORTEST_RENEWAL", 3600.0)
+    monkeypatch.setattr("ycore.room.LONGEST_RENEWAL", 3600.0)
     ann, bob = YjsPresence(1), YjsPresence(2)
     async with bind("memory", Room), ann.connected():
         for _ in range(5):

@@ -1,16 +1,18 @@
 """Who owns which awareness states."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from pycrdt import Awareness, Doc
 
 from ycore import LimitReachedError
-from ycore.presence import Presence, encode_states
+from ycore.presence import Arrival, Presence, encode_states
+from ycore.protocol import MAX_AWARENESS_CLOCK, Kind, decode, decode_awareness
 from ycore.protocol import AwarenessEntry as Entry
-from ycore.protocol import Kind, decode, decode_awareness
 
-ANN, BOB = "ann's connection", "bob's connection"
+ANN, BOB, CAT = "ann's connection", "bob's connection", "cat's connection"
 
 
 def states(awareness: Awareness) -> dict[int, Any]:
@@ -135,6 +137,114 @@ def test_there_is_a_bound_for_the_states_of_a_connection(
     presence.update(ANN, [Entry(1, 1, "1"), Entry(2, 1, "1")])
     with pytest.raises(LimitReachedError, match="more than 2"):
         presence.update(ANN, [Entry(3, 1, "1")])
+
+
+def test_what_is_claimed_counts(presence: Presence, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ycore.presence.MAX_OWNED", 2)
+    presence.update(ANN, [Entry(1, 1, "1"), Entry(2, 1, "1")])
+    presence.update(CAT, [Entry(3, 1, "1")])
+    presence.update(BOB, [Entry(1, 2, "1"), Entry(2, 2, "1")])
+    with pytest.raises(LimitReachedError, match="more than 2"):
+        presence.update(BOB, [Entry(3, 2, "1")])
+
+
+def test_a_message_that_contradicts_itself(awareness: Awareness, presence: Presence) -> None:
+    presence.update(ANN, [Entry(1, 1, "1")])
+    presence.update(ANN, [Entry(1, 2, "null"), Entry(1, 2, "2")])
+    assert states(awareness) == {}
+    assert presence.entry(ANN, 1) is None
+    presence.update(BOB, [Entry(1, 3, "3")])
+    assert presence.entry(BOB, 1) == Entry(1, 3, "3")
+
+
+def test_a_state_that_this_side_removes(awareness: Awareness, presence: Presence) -> None:
+    presence.update(ANN, [Entry(1, 1, "1")])
+    awareness.remove_awareness_states([1], "by this side")
+    assert presence.entry(ANN, 1) is None
+    presence.leave(ANN)
+    assert states(awareness) == {}
+
+
+def test_what_introduces_a_client(awareness: Awareness, presence: Presence) -> None:
+    awareness.set_local_state({"name": "the room"})
+    presence.update(ANN, [Entry(1, 5, "1"), Entry(2, 5, "2")])
+    presence.update(ANN, [Entry(2, 5, "null")])
+    before, after = 0, presence.departures
+
+    def arrival(*entries: Entry, since: int = after) -> Arrival | None:
+        return presence.arrival(BOB, entries, since=since)
+
+    assert arrival(Entry(3, 0, "{}")) is Arrival.NEW
+    assert arrival(Entry(2, 5, "2")) is Arrival.RETURN
+    # It may be the echo of what the connection has heard before the departure.
+    assert arrival(Entry(2, 5, "2"), since=before) is Arrival.UNCERTAIN
+    assert arrival(Entry(1, 5, "1")) is Arrival.UNCERTAIN
+    assert arrival() is None
+    assert arrival(Entry(3, 1, "null")) is None
+    assert arrival(Entry(3, 1, "3"), Entry(4, 1, "4")) is None
+    assert arrival(Entry(awareness.client_id, 1, "1")) is None
+
+
+def test_a_renewal_takes_no_clock_to_its_end(presence: Presence) -> None:
+    presence.update(BOB, [Entry(1, MAX_AWARENESS_CLOCK, '"not Ann"')])
+    presence.leave(BOB)
+    assert presence.renewal(Entry(1, 5, '"Ann"')) is None
+    assert presence.renewal(Entry(2, 5, '"Ann"')) == Entry(2, 6, '"Ann"')
+
+
+class Step(NamedTuple):
+    """A connection says something of a client, or leaves."""
+
+    owner: str
+    client: int | None
+    """None leaves."""
+    newer: int
+    """By how much the clock is higher than the known one."""
+    state: str
+
+
+STEPS = st.builds(
+    Step,
+    st.sampled_from([ANN, BOB, CAT]),
+    st.sampled_from([1, 1, 2, None]),
+    st.sampled_from([0, 1, 1]),
+    st.sampled_from(["null", '"state"']),
+)
+
+
+CLAIMED_THEN_FREE = [
+    Step(ANN, 1, 1, '"state"'),
+    Step(BOB, 1, 1, '"state"'),
+    Step(ANN, 1, 0, "null"),
+    Step(BOB, 1, 1, '"state"'),
+]
+
+
+@settings(max_examples=300)
+@given(st.lists(STEPS, min_size=3, max_size=20))
+@example(CLAIMED_THEN_FREE)
+def test_every_state_has_an_owner_and_ends_with_it(steps: list[Step]) -> None:
+    awareness = Awareness(Doc(client_id=99))
+    awareness.set_local_state(None)
+    presence = Presence(awareness)
+    for step in steps:
+        if step.client is None:
+            presence.leave(step.owner)
+        else:
+            clock = awareness.meta.get(step.client, {"clock": 0})["clock"] + step.newer
+            presence.update(step.owner, [Entry(step.client, clock, step.state)])
+        assert presence._owners.keys() == states(awareness).keys()
+        for owner, sizes in presence._sizes.items():
+            owned = {client for client, who in presence._owners.items() if who is owner}
+            claimed = {client for client, claim in presence._claims.items() if claim[0] is owner}
+            assert sizes.keys() == owned | claimed
+            assert not owned & claimed
+    for owner in (ANN, BOB, CAT):
+        presence.leave(owner)
+    assert states(awareness) == {}
+    assert not presence._owners
+    assert not presence._claims
+    assert not presence._sizes
 
 
 def test_removals_and_unknown_clients_can_be_encoded(

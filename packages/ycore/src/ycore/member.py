@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pycrdt import Awareness
 
 from .channel import Channel
-from .presence import Presence, encode_states
+from .presence import Arrival, Presence, encode_states
 from .protocol import AwarenessEntry, encode_awareness, encode_entries, encode_step1
 from .replica import Replica
 from .session import Session
@@ -36,14 +36,16 @@ class Member(Session):
             awareness: The room's awareness.
             presence: Who owns which of its states.
             on_pressure: Called when something waits to be sent, and when nothing does any more.
-            on_return: Called when the client shows up that had left before.
+            on_return: Called when the client shows up and may have been there before.
         """
         super().__init__(channel, replica, replica, awareness)
         self._presence = presence
         self._report_pressure = on_pressure
         self._report_return = on_return
+        self._joined = presence.departures
+        self._has_spoken = False
         self._client: int | None = None
-        """The id under which the client has shown up."""
+        """The client that the connection has introduced."""
 
     def greet(self) -> None:
         """Ask for what the client has, and tell who is there."""
@@ -52,20 +54,15 @@ class Member(Session):
 
     def on_awareness(self, entries: list[AwarenessEntry]) -> None:
         """Take in what the client says of those it speaks for."""
-        shows_up = self._client is None and self._presence.is_introduction(self, entries)
-        returns = shows_up and self._presence.has_left(entries[0].client)
+        arrival = None if self._has_spoken else self._arrival(entries)
+        self._has_spoken = True
         self._presence.update(self, entries)
-        if shows_up:
-            self._client = entries[0].client
-            self._tell_renewal(entries[0])
-        if returns:
-            self._report_return()
+        if arrival is not None:
+            self._welcome(entries[0], arrival)
 
     def have_renewed(self) -> None:
         """Have the client tell its state anew, if it has one."""
-        entry = None if self._client is None else self._presence.entry(self, self._client)
-        if entry is not None:
-            self._tell_renewal(entry)
+        self._contain(self._renew)
 
     def on_query_awareness(self) -> None:
         """Tell who is there."""
@@ -77,9 +74,26 @@ class Member(Session):
         """Ignore it: only servers refuse changes."""
         self.unknown_messages += 1
 
-    def _tell_renewal(self, entry: AwarenessEntry) -> None:
-        self.tell(encode_awareness(encode_entries([self._presence.renewal(entry)])))
-
     def on_pressure(self, pressed: bool) -> None:
         """Pass on whether something waits to be sent."""
         self._report_pressure(self, pressed)
+
+    def _arrival(self, entries: list[AwarenessEntry]) -> Arrival | None:
+        return self._presence.arrival(self, entries, since=self._joined)
+
+    def _welcome(self, entry: AwarenessEntry, arrival: Arrival) -> None:
+        self._client = entry.client
+        if arrival is not Arrival.UNCERTAIN:
+            self._tell_renewal(entry)
+        if arrival is not Arrival.NEW:
+            self._report_return()
+
+    def _renew(self) -> None:
+        entry = None if self._client is None else self._presence.entry(self, self._client)
+        if entry is not None:
+            self._tell_renewal(entry)
+
+    def _tell_renewal(self, entry: AwarenessEntry) -> None:
+        renewal = self._presence.renewal(entry)
+        if renewal is not None:
+            self.tell(encode_awareness(encode_entries([renewal])))

@@ -9,21 +9,23 @@ A state counts only with a higher clock than the known one. But y-websocket's cl
 theirs when they come back, so those who saw them leave would not see them return; and they forget
 the states of others when they lose their connection, but not the clocks, so they would not see
 those who had stayed. Both would last until the next renewal, up to 15 s (y-protocols,
-``awareness.js``). Hence the room has a client renew its state: see `Presence.renewal`.
+``awareness.js``). Hence the room has a client renew its state when its connection introduces it,
+and everybody when somebody returns: see `Presence.arrival` and `Presence.renewal`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum, auto
 from itertools import islice
 
 from pycrdt import Awareness
 
 from .errors import LimitReachedError
-from .protocol import AwarenessEntry, encode_awareness, encode_entries
+from .protocol import MAX_AWARENESS_CLOCK, AwarenessEntry, encode_awareness, encode_entries
 
-__all__ = ["LocalState", "Presence", "encode_state", "encode_states"]
+__all__ = ["Arrival", "LocalState", "Presence", "encode_state", "encode_states"]
 
 MAX_OWNED = 10_000
 """One connection may not own more ids than this."""
@@ -101,15 +103,32 @@ class LocalState:
             raise
 
 
+class Arrival(Enum):
+    """How the first awareness message of a connection introduces a client."""
+
+    NEW = auto()
+    """Nobody in the room has seen it, as far as the room knows."""
+
+    RETURN = auto()
+    """It had left before the connection was made."""
+
+    UNCERTAIN = auto()
+    """Its old connection stands, or has only just ended; or somebody else tells on its state."""
+
+
 class Presence:
     """Who owns which states of an awareness."""
 
     def __init__(self, awareness: Awareness) -> None:
+        self.departures = 0
+        """So many clients have left so far."""
         self._awareness = awareness
         self._owners: dict[int, object] = {}
-        self._owned: dict[object, dict[int, int]] = {}
-        """For each connection the ids that it owns, with the size of their states in bytes."""
         self._claims: dict[int, tuple[object, AwarenessEntry]] = {}
+        self._sizes: dict[object, dict[int, int]] = {}
+        """For each connection what it owns or claims, with the size of the state in bytes."""
+        self._departed: dict[int, int] = {}
+        """How many had left before a client that has left."""
 
     def update(self, owner: object, entries: Iterable[AwarenessEntry]) -> None:
         """Take in what a connection says.
@@ -119,93 +138,77 @@ class Presence:
             entries: What it says.
 
         Raises:
-            LimitReachedError: The connection brings too many ids.
+            LimitReachedError: The connection brings too many states, or too large ones.
         """
-        accepted = [entry for entry in entries if self._accepts(owner, entry)]
-        sizes = dict(self._owned.get(owner, {}))
-        sizes.update((entry.client, len(entry.state.encode())) for entry in accepted)
-        if len(sizes) > MAX_OWNED or sum(sizes.values()) > MAX_OWNED_BYTES:
-            raise LimitReachedError(
-                f"more than {MAX_OWNED} awareness states, or {MAX_OWNED_BYTES} bytes of them"
-            )
-        self._apply(owner, accepted)
+        news = [entry for entry in entries if self._is_news(entry)]
+        self._check_limits(owner, news)
+        for entry in news:
+            if not self._is_free(owner, entry.client):
+                self._claim(owner, entry)
+        self._apply(owner, [entry for entry in news if self._is_free(owner, entry.client)])
 
     def leave(self, owner: object) -> None:
         """Remove the states of a connection that has ended, unless another one claims them."""
-        self._claims = {
-            client: claim for client, claim in self._claims.items() if claim[0] is not owner
-        }
-        left = list(self._owned.pop(owner, {}))
+        told = self._sizes.pop(owner, {})
+        left = [client for client in told if self._owners.get(client) is owner]
+        for client in told.keys() - set(left):
+            del self._claims[client]
+        try:
+            self._awareness.remove_awareness_states(left, owner)
+        finally:
+            for client in left:
+                self._note_departure(client)
         for client in left:
-            del self._owners[client]
-        self._awareness.remove_awareness_states(left, owner)
-        for claimant, entry in [self._claims.pop(c) for c in left if c in self._claims]:
-            self.update(claimant, [entry])
+            self._give_to_claimant(client)
 
-    def is_introduction(self, owner: object, entries: Sequence[AwarenessEntry]) -> bool:
-        """Whether a connection tells the state of one client, its own as far as is known."""
-        if len(entries) != 1 or entries[0].is_removal:
-            return False
+    def arrival(
+        self, owner: object, entries: Sequence[AwarenessEntry], *, since: int
+    ) -> Arrival | None:
+        """Return how the first awareness message of a connection introduces a client, if it does.
+
+        Yjs's clients begin with their own state and nothing else, unless they have none: then the
+        first thing they tell is what they have heard of others.
+
+        Args:
+            owner: The connection.
+            entries: What it says.
+            since: The number of departures when the connection was made.
+        """
+        if len(entries) != 1 or entries[0].is_removal or self._is_own(entries[0].client):
+            return None
         client = entries[0].client
-        return client != self._awareness.client_id and self._owners.get(client, owner) is owner
-
-    def has_left(self, client: int) -> bool:
-        """Whether a client was there before, and is not any more."""
-        return client in self._awareness.meta and client not in self._awareness.states
+        if not self._is_free(owner, client) or self._departed.get(client, -1) >= since:
+            return Arrival.UNCERTAIN
+        return Arrival.RETURN if client in self._departed else Arrival.NEW
 
     def entry(self, owner: object, client: int) -> AwarenessEntry | None:
         """Return what a connection has told of a client that it owns, if it owns it."""
-        if self._owners.get(client) is not owner:
+        if self._owners.get(client) is not owner or client not in self._awareness.states:
             return None
         state = encode_state(self._awareness.states[client])
         return AwarenessEntry(client, self._awareness.meta[client]["clock"], state)
 
-    def renewal(self, entry: AwarenessEntry) -> AwarenessEntry:
+    def renewal(self, entry: AwarenessEntry) -> AwarenessEntry | None:
         """Return what to tell a client of itself to have it tell its state anew, with a new clock.
 
-        Every awareness of Yjs tells on what is news to it, of itself too. A state of its own with
-        the next clock changes nothing else. If that clock is behind the known one, the client may
-        have a newer state, which must not be overwritten: it is told that it has left, which it
-        denies.
+        Every awareness of Yjs takes in what is news to it and tells it on, of itself too. So it is
+        told its own state with the next clock, which replaces the state by a copy in JSON. If that
+        clock is behind the known one, the client may have a newer state, which must not be
+        overwritten: then it is told that it has left, which it denies.
 
         Args:
             entry: What the client has told of itself.
+
+        Returns:
+            What to tell it, or None if the clocks leave no room for that.
         """
-        meta = self._awareness.meta.get(entry.client)
-        if meta is not None and meta["clock"] > entry.clock:
-            return entry._replace(clock=meta["clock"], state="null")
+        known = self._awareness.meta.get(entry.client, {"clock": 0})["clock"]
+        if max(known, entry.clock) > MAX_AWARENESS_CLOCK // 2:
+            # Nonsense that somebody has told of it: to go above would end where none is accepted.
+            return None
+        if known > entry.clock:
+            return entry._replace(clock=known, state="null")
         return entry._replace(clock=entry.clock + 1)
-
-    def _accepts(self, owner: object, entry: AwarenessEntry) -> bool:
-        """Whether an entry tells something new that its sender may tell."""
-        meta = self._awareness.meta.get(entry.client)
-        clock = 0 if meta is None else meta["clock"]
-        if entry.is_removal:
-            news = entry.clock >= clock and entry.client in self._awareness.states
-        else:
-            news = entry.clock > clock
-        if not news or entry.client == self._awareness.client_id:
-            return False
-        if self._owners.get(entry.client, owner) is owner:
-            return True
-        if not entry.is_removal:
-            self._claims[entry.client] = (owner, entry)
-        elif self._claims.get(entry.client, (None,))[0] is owner:
-            del self._claims[entry.client]
-        return False
-
-    def _apply(self, owner: object, entries: list[AwarenessEntry]) -> None:
-        if not entries:
-            return
-        owned = self._owned.setdefault(owner, {})
-        for entry in entries:
-            if entry.is_removal:
-                self._owners.pop(entry.client, None)
-                owned.pop(entry.client, None)
-            else:
-                self._owners[entry.client] = owner
-                owned[entry.client] = len(entry.state.encode())
-        self._awareness.apply_awareness_update(encode_entries(entries), owner)
 
     def forget_departed(self) -> None:
         """Forget who left long ago; to be called once everybody was told who left."""
@@ -214,3 +217,80 @@ class Presence:
         if excess > 0:
             for client in list(islice((c for c in meta if c not in states), excess)):
                 del meta[client]
+                self._departed.pop(client, None)
+
+    def _is_news(self, entry: AwarenessEntry) -> bool:
+        """Whether an entry tells something new, of somebody else than this side."""
+        if self._is_own(entry.client):
+            return False
+        meta = self._awareness.meta.get(entry.client)
+        clock = 0 if meta is None else meta["clock"]
+        if entry.is_removal:
+            return entry.clock >= clock and entry.client in self._awareness.states
+        return entry.clock > clock
+
+    def _is_own(self, client: int) -> bool:
+        """Whether the state of a client is this side's, for only connections have others."""
+        is_shown_here = client in self._awareness.states and client not in self._owners
+        return is_shown_here or client == self._awareness.client_id
+
+    def _is_free(self, owner: object, client: int) -> bool:
+        return self._owners.get(client, owner) is owner
+
+    def _check_limits(self, owner: object, news: list[AwarenessEntry]) -> None:
+        sizes = dict(self._sizes.get(owner, {}))
+        sizes.update((entry.client, _size(entry)) for entry in news)
+        if len(sizes) > MAX_OWNED or sum(sizes.values()) > MAX_OWNED_BYTES:
+            raise LimitReachedError(
+                f"more than {MAX_OWNED} awareness states, or {MAX_OWNED_BYTES} bytes of them"
+            )
+
+    def _apply(self, owner: object, entries: list[AwarenessEntry]) -> None:
+        if not entries:
+            return
+        try:
+            self._awareness.apply_awareness_update(encode_entries(entries), owner)
+        finally:
+            # An observer may have raised, and entries may contradict each other: what counts is
+            # what is in the awareness now.
+            for entry in entries:
+                self._note(owner, entry)
+
+    def _note(self, owner: object, entry: AwarenessEntry) -> None:
+        if entry.client in self._awareness.states:
+            self._owners[entry.client] = owner
+            if self._claims.get(entry.client, (None,))[0] is owner:
+                del self._claims[entry.client]
+            self._sizes.setdefault(owner, {})[entry.client] = _size(entry)
+            self._departed.pop(entry.client, None)
+        else:
+            self._sizes.get(owner, {}).pop(entry.client, None)
+            self._note_departure(entry.client)
+
+    def _note_departure(self, client: int) -> None:
+        self._owners.pop(client, None)
+        self._departed[client] = self.departures
+        self.departures += 1
+
+    def _claim(self, owner: object, entry: AwarenessEntry) -> None:
+        claimant, _ = self._claims.get(entry.client, (None, None))
+        if entry.is_removal and claimant is not owner:
+            return
+        if claimant is not None:
+            del self._claims[entry.client]
+            del self._sizes[claimant][entry.client]
+        if not entry.is_removal:
+            self._claims[entry.client] = (owner, entry)
+            self._sizes.setdefault(owner, {})[entry.client] = _size(entry)
+
+    def _give_to_claimant(self, client: int) -> None:
+        claimant, entry = self._claims.pop(client, (None, None))
+        if entry is None:
+            return
+        del self._sizes[claimant][client]
+        if self._is_news(entry):
+            self._apply(claimant, [entry])
+
+
+def _size(entry: AwarenessEntry) -> int:
+    return len(entry.state.encode())

@@ -34,8 +34,12 @@ logger = logging.getLogger("ycore.room")
 KEEPALIVE_INTERVAL = 20.0
 """A quiet room says something at least so often, in seconds: see `protocol.KEEPALIVE`."""
 
-RENEWAL_INTERVAL = 1.0
-"""Clients are made to renew their awareness states at most so often, in seconds."""
+SHORTEST_RENEWAL, LONGEST_RENEWAL = 1.0, 15.0
+"""Clients are made to renew their awareness states at most so often, in seconds: the more there
+are the less often, since each tells all others. Yjs does it by itself after the longest."""
+
+RENEWED_PER_SECOND = 20
+"""So many clients per second are made to renew their states, on average."""
 
 SERVICE_RESTART = 1012
 
@@ -70,7 +74,7 @@ class Room(AsyncContextManagerMixin):
         self.__signal = Signal()
         self.__changed_states: set[int] = set()
         self.__is_quiet = True
-        self.__renewal = Throttle(RENEWAL_INTERVAL, self.__renew_states)
+        self.__renewal = Throttle(self.__renew_states, self.__renewal_interval)
 
     @property
     def task_group(self) -> TaskGroup:
@@ -215,6 +219,10 @@ class Room(AsyncContextManagerMixin):
         for member in self.__members:
             member.have_renewed()
 
+    def __renewal_interval(self) -> float:
+        interval = len(self.__members) / RENEWED_PER_SECOND
+        return min(max(interval, SHORTEST_RENEWAL), LONGEST_RENEWAL)
+
     def __on_member_pressure(self, member: Member, pressed: bool) -> None:
         (self.__pressed.add if pressed else self.__pressed.discard)(member)
         self.__replica.track_states = bool(self.__pressed)
@@ -227,7 +235,9 @@ class Room(AsyncContextManagerMixin):
             case BrokenResourceError() | ClosedResourceError():
                 logger.info("room %r: %s left: the connection broke", self.id, peer)
             case YWireError() | TimeoutError():
-                logger.warning("room %r: %s was dropped: %s", self.id, peer, failure or "too slow")
+                logger.warning(
+                    "room %r: %s was dropped: %s", self.id, peer, str(failure) or "too slow"
+                )
             case _:
                 logger.error(
                     "room %r: %s was dropped for a fault of the server",

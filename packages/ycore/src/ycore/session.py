@@ -87,7 +87,7 @@ class Session(ABC):
         self._tasks: TaskGroup | None = None
         self._sending: CancelScope | None = None
         self._farewell = (GOING_AWAY, "the server is going away")
-        self._asking = Throttle(ASK_INTERVAL, self._ask)
+        self._asking = Throttle(self._ask, lambda: ASK_INTERVAL)
 
     async def run(self) -> None:
         """Talk until the channel ends or this side ends it, then close the channel.

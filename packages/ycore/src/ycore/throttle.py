@@ -14,15 +14,15 @@ __all__ = ["Throttle"]
 class Throttle:
     """Does something at most once in an interval; requests that come too soon share the next."""
 
-    def __init__(self, interval: float, action: Callable[[], None]) -> None:
+    def __init__(self, action: Callable[[], None], interval: Callable[[], float]) -> None:
         """Make a throttle.
 
         Args:
-            interval: The least time between two times, in seconds.
             action: What to do.
+            interval: Returns the least time from now to the next time, in seconds.
         """
-        self._interval = interval
         self._action = action
+        self._interval = interval
         self._next = -math.inf
         self._is_waiting = False
 
@@ -41,7 +41,7 @@ class Throttle:
             tasks.start_soon(self._act_later)
 
     def _act(self) -> None:
-        self._next = current_time() + self._interval
+        self._next = current_time() + self._interval()
         self._action()
 
     async def _act_later(self) -> None:
