@@ -19,13 +19,14 @@ from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import path as django_path
 from fastapi import FastAPI
-from pycrdt import Text
+from pycrdt import Doc, Text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from ycore import ConnectError, Rooms, bind, connect
+from ycore.protocol import encode_step1, encode_update
 from ycore.testing import until
 from ywire_websocket import AsgiServer
 
@@ -169,6 +170,29 @@ async def test_below_a_root_path(serve: Serve) -> None:
             assert [room.id for room in server.rooms] == ["x"]
 
 
+async def test_a_mount_whose_path_is_the_beginning_of_another() -> None:
+    server = AsgiServer()
+    scope = {"type": "websocket", "root_path": "/room", "path": "/rooms/x"}
+    events: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.disconnect" if len(events) > 1 else "websocket.connect"}
+
+    async def send(event: Any) -> None:
+        events.append(event)
+
+    async with server:
+        await server(scope, receive, send)
+        assert [room.id for room in server.rooms] == ["rooms/x"]
+
+
+async def test_an_application_that_is_started_again(serve: Serve) -> None:
+    application = starlette(AsgiServer())
+    for _ in range(2):
+        async with serve(application) as port:
+            await converse(port)
+
+
 async def test_one_set_of_rooms_on_two_wires(serve: Serve) -> None:
     rooms = Rooms()
     server = AsgiServer(rooms=rooms)
@@ -235,13 +259,41 @@ async def test_a_text_frame_is_closed_with_1003(serve: Serve) -> None:
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1003)
 
 
-async def _sleeper(port: int) -> asyncio.StreamWriter:
+UPGRADE = (
+    b"GET /x HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Return a client's frame, masked with zeros (RFC 6455, section 5.2)."""
+    return bytes((0x80 | opcode, 0x80 | len(payload))) + bytes(4) + payload
+
+
+@pytest.mark.parametrize("implementation", ["websockets-sansio", "wsproto"])
+async def test_the_last_words_of_a_client_that_is_gone_are_heard(
+    serve: Serve, implementation: str
+) -> None:
+    """What it has sent has arrived, though nothing can be sent to it any more."""
+    doc: Doc[Any] = Doc()
+    doc["text"] = Text("the last words")
+    server = AsgiServer()
+    async with serve(server, ws=implementation) as port, server.rooms.join("x") as room:
+        for _ in range(5):
+            writer = await _open(port)
+            words = [encode_step1(b"\0"), encode_update(doc.get_update())]
+            # One write, so that all of it is there before any of it is answered.
+            writer.write(b"".join(frame(0x2, w) for w in words) + frame(0x8, b"\x03\xe8"))
+            await writer.drain()
+            writer.close()
+        text = room.doc.get("text", type=Text)
+        await until(room.doc, lambda: str(text) == "the last words")
+
+
+async def _open(port: int) -> asyncio.StreamWriter:
     """Connect, and neither read nor answer anything from then on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(
-        b"GET /x HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
+    writer.write(UPGRADE)
     await reader.readuntil(b"\r\n\r\n")
     return writer
 
@@ -251,7 +303,7 @@ async def test_a_client_that_does_not_read_is_left_behind(serve: Serve) -> None:
     server = AsgiServer(close_timeout=0.2)
     with fail_after(10):
         async with serve(server, lifespan="on", timeout_graceful_shutdown=1) as port:
-            writer = await _sleeper(port)
+            writer = await _open(port)
             room = await server.rooms.get("x")
             while not room.clients:
                 await checkpoint()
@@ -263,7 +315,7 @@ async def test_a_client_that_does_not_read_is_left_behind(serve: Serve) -> None:
 async def test_who_vanishes_is_noticed(serve: Serve) -> None:
     server = AsgiServer()
     async with serve(server, ws_ping_interval=0.1, ws_ping_timeout=0.1) as port:
-        writer = await _sleeper(port)
+        writer = await _open(port)
         room = await server.rooms.get("x")
         with fail_after(5):
             while not room.clients:

@@ -153,13 +153,17 @@ async def test_a_client_is_used_once() -> None:
             await client.flush()
 
 
-async def test_a_server_is_used_once() -> None:
+async def test_a_server_can_be_entered_again() -> None:
+    """An application that is started again, as by tests, may have but one."""
     server = bind("memory")
-    async with server:
-        pass
-    with pytest.raises(RuntimeError, match="used once"):
-        async with server:
-            raise AssertionError("entered")
+    for _ in range(2):
+        async with server, connect("memory") as client:
+            assert str(client.doc.get("text", type=Text)) == ""
+            client.doc["text"] = Text("gone with its room")
+            await client.flush()
+            with pytest.raises(RuntimeError, match="entered"):
+                async with server:
+                    raise AssertionError("entered twice")
 
 
 async def test_no_server_is_a_connection_error() -> None:

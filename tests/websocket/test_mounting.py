@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,19 @@ async def test_one_line_mounts_the_rooms() -> None:
                 assert await response.text() == "hello"
             async with session.get(url(port, "/rooms/a", "http")) as response:
                 assert response.status == 426
+
+
+@pytest.mark.skipif(find_spec("uvloop") is None, reason="needs uvloop")
+@pytest.mark.parametrize(
+    "anyio_backend", [pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop")]
+)
+async def test_on_another_event_loop_of_asyncio() -> None:
+    application = web.Application()
+    mount(application, "/rooms")
+    async with running(application) as port:
+        async with connect("websocket", url=url(port)) as client:
+            client.doc["text"] = Text("x" * 1_000_000)
+            await client.flush()
 
 
 async def test_the_rooms_are_those_of_another_wire_too() -> None:

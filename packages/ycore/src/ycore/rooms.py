@@ -68,6 +68,7 @@ class Rooms(AsyncContextManagerMixin):
                 yield self
         finally:
             self._tasks = None
+            self._salvaged.clear()
 
     @property
     def is_open(self) -> bool:

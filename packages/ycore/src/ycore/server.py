@@ -81,7 +81,6 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         )
         self.__owns_rooms = rooms is None
         self.__rooms = Rooms(room_factory) if rooms is None else rooms
-        self.__entered = False
         self.__closing = False
         self.__connections: set[CancelScope] = set()
         self.__deserted = Event()
@@ -130,9 +129,8 @@ class ServerWire(AsyncContextManagerMixin, ABC):
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
-        if self.__entered:
-            raise RuntimeError("a server is used once: make another one")
-        self.__entered = True
+        self.__closing = False
+        self.__deserted = Event()
         async with self.__open_rooms(), background_tasks() as tasks:
             await tasks.start(self.__listen)
             try:

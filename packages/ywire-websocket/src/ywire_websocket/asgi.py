@@ -14,6 +14,10 @@ from .asgi_channel import AsgiChannel, Receive, Scope, Send
 
 __all__ = ["AsgiServer"]
 
+NOT_FOUND, UPGRADE_REQUIRED = 404, 426
+
+EXPLANATION = "this is a websocket endpoint for Yjs clients\n"
+
 
 class AsgiServer(ServerWire):
     """An ASGI application whose websockets are in rooms.
@@ -63,7 +67,7 @@ class AsgiServer(ServerWire):
             case "lifespan":
                 await self._live(receive, send)
             case "http":
-                await _respond(send, "http", 426, "this is a websocket endpoint for Yjs clients\n")
+                await _respond(send, "http", UPGRADE_REQUIRED, EXPLANATION)
             case other:
                 raise ValueError(f"rooms have no ASGI scope of the type {other!r}")
 
@@ -71,7 +75,8 @@ class AsgiServer(ServerWire):
         if not self._has_started:
             raise RuntimeError(
                 "the rooms are not open: enter this AsgiServer in the lifespan of the application "
-                "that it is mounted in (`async with server: yield`)"
+                "that it is mounted in (`async with server: yield`); or if it stands alone, have "
+                "the ASGI server run its lifespan"
             )
         await receive()
         room = room_below(self.path, _path(scope))
@@ -100,13 +105,15 @@ class AsgiServer(ServerWire):
 async def _refuse(scope: Scope, send: Send) -> None:
     """Answer a websocket at a path without rooms, before it is one."""
     if "websocket.http.response" in scope.get("extensions", {}):
-        await _respond(send, "websocket.http", 404, "there are no rooms here\n")
+        await _respond(send, "websocket.http", NOT_FOUND, "there are no rooms here\n")
     else:
         await send({"type": "websocket.close"})
 
 
 async def _respond(send: Send, kind: str, status: int, text: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"upgrade", b"websocket")]
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    if status == UPGRADE_REQUIRED:
+        headers.append((b"upgrade", b"websocket"))
     await send({"type": f"{kind}.response.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.response.body", "body": text.encode()})
 
@@ -114,7 +121,9 @@ async def _respond(send: Send, kind: str, status: int, text: str) -> None:
 def _path(scope: Scope) -> str:
     """Return the path below the one at which the application is mounted."""
     path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
+    root: str = scope.get("root_path", "").rstrip("/")
+    is_below = path == root or path.startswith(f"{root}/")
+    return path.removeprefix(root) if is_below else path
 
 
 def _peer(scope: Scope) -> str:

@@ -48,8 +48,8 @@ class AsgiChannel(Channel):
             receive: Gives the next event.
             send: Takes an event.
             peer: Who is at the other end.
-            cut: Ends the application's call, after which the server drops the connection: ASGI
-                has no other way to be rid of a peer that does not read.
+            cut: Ends the application's call: ASGI has no other way to have the server drop the
+                connection of a peer that does not read.
         """
         super().__init__(id, peer=peer)
         self._next_event = receive
@@ -60,6 +60,9 @@ class AsgiChannel(Channel):
         self._waiting: set[CancelScope] = set()
         self._is_closed = False
         self._is_lost = False
+        """Whether nothing can be sent any more."""
+        self._has_ended = False
+        """Whether nothing can be received any more."""
 
     async def send(self, message: bytes) -> None:
         """Send a message; see `Channel.send`."""
@@ -73,8 +76,9 @@ class AsgiChannel(Channel):
         """Wait for a message; see `Channel.receive`."""
         if self._is_closed:
             raise ClosedResourceError
-        if self._is_lost or self.close_code is not None:
+        if self._has_ended:
             raise self._ended()
+        # What came before the end is still to be had, also when nothing can be sent any more.
         with self._ended_by_close():
             event = await self._next_event()
         if self._is_closed:
@@ -102,7 +106,7 @@ class AsgiChannel(Channel):
                 self._cut()
 
     async def _say_goodbye(self, code: int, reason: str) -> None:
-        if not self._is_lost and self.close_code is None:
+        if not self._is_lost:
             with suppress(BrokenResourceError):
                 await self._pass({"type": "websocket.close", "code": code, "reason": reason})
 
@@ -134,7 +138,7 @@ class AsgiChannel(Channel):
     def _check(self, message: bytes) -> None:
         if self._is_closed:
             raise ClosedResourceError
-        if self._is_lost or self.close_code is not None:
+        if self._is_lost:
             raise BrokenResourceError
         self._check_size(message)
 
@@ -150,10 +154,9 @@ class AsgiChannel(Channel):
         return message
 
     def _note_end(self, event: Event) -> None:
+        self._is_lost = self._has_ended = True
         code = event.get("code") or NO_CODE
-        if code == ABNORMAL_CLOSURE:
-            self._is_lost = True
-        else:
+        if code != ABNORMAL_CLOSURE:
             self.close_code, self.close_reason = code, event.get("reason") or ""
 
     def _ended(self) -> Exception:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Unpack
 
 from aiohttp import web
@@ -73,7 +72,8 @@ class WebsocketEndpoint(ServerWire):
                 headers={"Upgrade": "websocket"},
             )
         await response.prepare(request)
-        if isinstance(request.transport, asyncio.Transport):
+        # It is None once the client has gone; uvloop's is none of asyncio's.
+        if request.transport is not None:
             # The router has decoded the id, once.
             room = request.match_info.get("room", "")
             await self.serve(

@@ -40,7 +40,7 @@ def mount(
             `add_subapp`.
         path: The path below which the rooms are: a room's URL is the path, a slash, its id.
         options: See `EndpointOptions`. `rooms` that are not open yet are opened with the
-            application.
+            application, and closed with it.
 
     Returns:
         The endpoint; its `rooms` can be given to other wires.
@@ -86,6 +86,8 @@ class _Life:
 
     async def end_connections(self, application: web.Application) -> None:
         """Send the clients away; aiohttp would wait for them."""
+        if not self._started.is_set():
+            return
         self._endpoint.stop_hearing()
         self._leave.set()
         await self._deserted.wait()
