@@ -37,6 +37,12 @@ of several must not exceed the limit that each of them kept."""
 Item = TypeVar("Item")
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether an error, which is no Exception, is a panic of pycrdt."""
+    # pycrdt does not export the type.
+    return type(error).__name__ == "PanicException"
+
+
 @contextmanager
 def translating_panics() -> Iterator[None]:
     """Turn a panic of pycrdt, which is no Exception, into one.
@@ -47,8 +53,7 @@ def translating_panics() -> Iterator[None]:
     try:
         yield
     except BaseException as exc:
-        # pycrdt does not export the type.
-        if type(exc).__name__ != "PanicException":
+        if not is_panic(exc):
             raise
         raise DocumentError("pycrdt failed inside: the document must not be used") from exc
 

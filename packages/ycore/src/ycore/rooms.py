@@ -15,7 +15,7 @@ from anyio import AsyncContextManagerMixin, Event, move_on_after, sleep
 from anyio.abc import TaskGroup
 
 from .errors import DocumentError, LimitReachedError, RoomLoadError
-from .replica import translating_panics
+from .replica import is_panic, translating_panics
 from .room import Room
 from .tasks import background_tasks
 
@@ -148,15 +148,17 @@ class Rooms(AsyncContextManagerMixin):
                     await life.until_deserted(self.linger)
                 finally:
                     life.is_closing = True
-        except Exception as exc:  # noqa: BLE001 - one room's fault is that room's
-            self._fail(life, exc)
         except BaseExceptionGroup as group:
-            # A room that fails while it is cancelled.
-            faults, others = group.split(Exception)
+            # A room that fails while it is cancelled, too.
+            faults, others = group.split(_is_fault)
             if faults is not None:
                 self._fail(life, faults)
             if others is not None:
                 raise others from None
+        except BaseException as exc:
+            if not _is_fault(exc):
+                raise
+            self._fail(life, exc)
         finally:
             del self._lives[life.id]
             life.end()
@@ -168,7 +170,7 @@ class Rooms(AsyncContextManagerMixin):
             room.doc.apply_update(self._salvaged[room.id])
             del self._salvaged[room.id]
 
-    def _fail(self, life: _Life, error: Exception) -> None:
+    def _fail(self, life: _Life, error: BaseException) -> None:
         logger.error("room %r failed", life.id, exc_info=error)
         life.failure = error
         if life.loaded.is_set():
@@ -182,6 +184,11 @@ class Rooms(AsyncContextManagerMixin):
             del self._salvaged[id]
 
 
+def _is_fault(error: BaseException) -> bool:
+    """Whether an error is a room's, and not the end of its task."""
+    return isinstance(error, Exception) or is_panic(error)
+
+
 class _Life:
     """One room from load to unload."""
 
@@ -189,7 +196,7 @@ class _Life:
         self.id = id
         self.leases = 0
         self.is_closing = False
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.loaded = Event()
         """Set when the room is open, or has failed to load."""
         self.ended = Event()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from socket import socket
 from ssl import SSLContext
 from typing import Unpack
 
 from aiohttp import web
 from anyio import CancelScope, sleep_forever, to_thread
 from anyio.abc import TaskStatus
+from anyio.lowlevel import checkpoint
 
 from ycore import ServerOptions
 
@@ -16,6 +21,9 @@ from .endpoint import WebsocketEndpoint
 from .loop import require_asyncio
 
 __all__ = ["WebsocketServer"]
+
+ACCEPTING_TURNS = 5
+"""After so many turns of asyncio's event loop what it has accepted is a connection of aiohttp's."""
 
 
 class WebsocketServer(WebsocketEndpoint):
@@ -70,7 +78,9 @@ class WebsocketServer(WebsocketEndpoint):
         # Names are resolved in there.
         sockets = await to_thread.run_sync(bind_sockets, self.host, self._port)
         self._port = sockets[0].getsockname()[1]
-        runner = web.AppRunner(self._application(), access_log=None)
+        runner = web.AppRunner(
+            self._application(), access_log=None, shutdown_timeout=self.limits.close_timeout
+        )
         try:
             await runner.setup()
             for sock in sockets:
@@ -79,7 +89,7 @@ class WebsocketServer(WebsocketEndpoint):
             await sleep_forever()
         finally:
             with CancelScope(shield=True):
-                await runner.cleanup()
+                await _stop(runner, sockets)
             for sock in sockets:
                 sock.close()
 
@@ -91,3 +101,14 @@ class WebsocketServer(WebsocketEndpoint):
 
     async def _refuse(self, request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound(text=f"there are no rooms here, but below {self.path}\n")
+
+
+async def _stop(runner: web.AppRunner, sockets: Iterable[socket]) -> None:
+    """Stop accepting connections, and close those that there are."""
+    # What a closed asyncio server has accepted but not yet taken in, it drops without closing it.
+    for sock in sockets:
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().remove_reader(sock)
+    for _ in range(ACCEPTING_TURNS):
+        await checkpoint()
+    await runner.cleanup()
