@@ -30,6 +30,7 @@ from ycore.protocol import (
     AwarenessEntry,
     Kind,
     decode,
+    decode_awareness,
     encode_awareness,
     encode_denied,
     encode_entries,
@@ -414,3 +415,24 @@ async def test_a_wire_whose_sending_breaks_is_given_up(monkeypatch: pytest.Monke
             await client.synchronized.wait()
             await wait_all_tasks_blocked()
         assert text_of(client.doc) == "x"
+
+
+async def test_who_leaves_says_so() -> None:
+    """Some servers keep a state when its connection ends."""
+    told: list[AwarenessEntry] = []
+
+    class Keeping(ForeignRoom):
+        async def on_message(self, client: Channel, kind: Kind, payload: bytes) -> None:
+            if kind is Kind.AWARENESS:
+                told.extend(decode_awareness(payload))
+            await super().on_message(client, kind, payload)
+
+    async with bind("memory", Keeping):
+        async with connect("memory") as shown, connect("memory") as unseen:
+            shown.awareness.set_local_state({"name": "Ann"})
+            await shown.flush()
+            await unseen.flush()
+        await wait_all_tasks_blocked()
+    assert [entry.state for entry in told] == ['{"name":"Ann"}', "null"]
+    assert told[0].client == told[1].client == shown.doc.client_id
+    assert told[1].clock == told[0].clock

@@ -52,6 +52,9 @@ class Member(Session):
         self.tell(encode_step1(self._incoming.state()))
         self.on_query_awareness()
 
+    def say_goodbye(self) -> None:
+        """Say nothing more: the close code tells."""
+
     def on_awareness(self, entries: list[AwarenessEntry]) -> None:
         """Take in what the client says of those it speaks for."""
         arrival = None if self._has_spoken else self._arrival(entries)

@@ -146,6 +146,10 @@ class Session(ABC):
         """Say what comes first."""
 
     @abstractmethod
+    def say_goodbye(self) -> None:
+        """Say what comes last, when this side ends a conversation that was not at fault."""
+
+    @abstractmethod
     def on_awareness(self, entries: list[AwarenessEntry]) -> None:
         """Take in awareness states."""
 
@@ -249,6 +253,8 @@ class Session(ABC):
             self.failure = self._lost
         if self.failure is not None or self.channel.close_code is not None:
             self._outbox.abandon()
+        else:
+            self.say_goodbye()
         # To cancel a message that is under way would break the channel before it can be closed.
         with move_on_after(self.channel.limits.close_timeout):
             await self._outbox.drained()

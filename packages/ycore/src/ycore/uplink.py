@@ -16,6 +16,7 @@ from .presence import LocalState, encode_states
 from .protocol import (
     MAX_AWARENESS_CLOCK,
     AwarenessEntry,
+    encode_awareness,
     encode_entries,
     encode_step1,
     encode_update,
@@ -87,6 +88,13 @@ class Uplink(Session):
         """Ask for what the server has, and show up."""
         self.ask_again()
         self._renew_local_state()
+
+    def say_goodbye(self) -> None:
+        """Remove the local state: not every server does, when a connection ends."""
+        if self._local_state.is_shown:
+            me = self._awareness.client_id
+            entry = AwarenessEntry(me, self._awareness.meta[me]["clock"], "null")
+            self.tell(encode_awareness(encode_entries([entry])))
 
     def push(self, *, unasked: bool = False) -> None:
         """Send the local changes that the server lacks.
