@@ -28,7 +28,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 continue
             if os.environ.get(REQUIRE_EVERYTHING):
                 pytest.fail(f"{missing} ({REQUIRE_EVERYTHING} is set)", pytrace=False)
-            pytest.skip(missing)
+            # pytest's summary would name this file alone.
+            pytest.skip(f"{item.path.relative_to(ROOT)} {missing}")
 
 
 def _what_is_missing(thing: str) -> str | None:
