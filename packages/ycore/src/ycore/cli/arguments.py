@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from .failures import UsageError
+from .failures import OutputClosed, UsageError
 from .options import convert_option
 from .output import emit
 
@@ -30,13 +30,19 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     Raises:
         UsageError: It makes no sense.
         SystemExit: The user asked for help or the version, and has it.
+        OutputClosed: ... and does not read it.
     """
     parser = _Parser(prog="ycore", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"ycore {version('ycore')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for add in (_add_serve, _add_wires, _add_cat, _add_watch, _add_edit):
         add(commands)
-    return parser.parse_args(arguments)
+    try:
+        return parser.parse_args(arguments)
+    except BrokenPipeError:
+        # argparse swallows this itself in later versions of Python 3.11.
+        emit("")
+        raise OutputClosed from None
 
 
 class _Parser(argparse.ArgumentParser):
