@@ -119,6 +119,22 @@ async def test_who_comes_back_is_seen_and_sees(server: ServerWire) -> None:
             await sees(bob.awareness, lambda: both)
 
 
+async def test_who_comes_back_is_told_who_has_left_meanwhile(server: ServerWire) -> None:
+    """It may have kept a state, or have taken one in when it had disconnected."""
+    ann, bob = YjsPresence(1), YjsPresence(2)
+    async with bob.connected():
+        async with ann.connected():
+            await sees(bob.awareness, lambda: {1: {}, 2: {}})
+            clock = bob.awareness.meta[1]["clock"]
+        await sees(bob.awareness, lambda: {2: {}})
+    entry = AwarenessEntry(1, clock, "{}")
+    bob.awareness.meta.pop(1)
+    bob.awareness.apply_awareness_update(encode_entries([entry]), "too late")
+    assert states(bob.awareness) == {1: {}, 2: {}}
+    async with bob.connected():
+        await sees(bob.awareness, lambda: {2: {}})
+
+
 async def test_nobody_is_told_to_have_left_for_it(server: ServerWire) -> None:
     """An application that counts who comes and goes must not count itself out."""
     ann, bob = YjsPresence(1), YjsPresence(2)

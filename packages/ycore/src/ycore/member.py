@@ -69,9 +69,7 @@ class Member(Session):
 
     def on_query_awareness(self) -> None:
         """Tell who is there."""
-        clients = list(self._awareness.states)
-        for message in encode_states(self._awareness, clients):
-            self.tell_awareness(message, clients)
+        self._tell_states(list(self._awareness.states))
 
     def on_denied(self, reason: str) -> None:
         """Ignore it: only servers refuse changes."""
@@ -89,7 +87,13 @@ class Member(Session):
         if arrival is not Arrival.UNCERTAIN:
             self._tell_renewal(entry)
         if arrival is not Arrival.NEW:
+            departed = self._presence.recent_departures()
+            self._tell_states([client for client in departed if client != entry.client])
             self._report_return()
+
+    def _tell_states(self, clients: list[int]) -> None:
+        for message in encode_states(self._awareness, clients):
+            self.tell_awareness(message, clients)
 
     def _renew(self) -> None:
         entry = None if self._client is None else self._presence.entry(self, self._client)

@@ -36,6 +36,9 @@ MAX_OWNED_BYTES = 1024 * 1024
 MESSAGE_BYTES = 16 * 1024
 """A message takes no further state beyond so many bytes."""
 
+RECENT_DEPARTURES = 100
+"""A client that comes back is told of so many who have left."""
+
 MAX_DEPARTED = 10_000
 """The clocks of so many departed clients are remembered, lest an old message revive them."""
 
@@ -128,7 +131,7 @@ class Presence:
         self._sizes: dict[object, dict[int, int]] = {}
         """For each connection what it owns or claims, with the size of the state in bytes."""
         self._departed: dict[int, int] = {}
-        """How many had left before a client that has left."""
+        """How many had left before a client that has left; the latest comes last."""
 
     def update(self, owner: object, entries: Iterable[AwarenessEntry]) -> None:
         """Take in what a connection says.
@@ -210,6 +213,14 @@ class Presence:
             return entry._replace(clock=known, state="null")
         return entry._replace(clock=entry.clock + 1)
 
+    def recent_departures(self) -> list[int]:
+        """Return who has left of late.
+
+        @y/websocket 4.0.0-3 takes in what still arrives when it has disconnected and forgotten
+        everybody, so it may come back with states of those who have left meanwhile.
+        """
+        return list(islice(reversed(self._departed), RECENT_DEPARTURES))
+
     def forget_departed(self) -> None:
         """Forget who left long ago; to be called once everybody was told who left."""
         meta, states = self._awareness.meta, self._awareness.states
@@ -269,6 +280,7 @@ class Presence:
 
     def _note_departure(self, client: int) -> None:
         self._owners.pop(client, None)
+        self._departed.pop(client, None)
         self._departed[client] = self.departures
         self.departures += 1
 
