@@ -135,6 +135,20 @@ async def test_who_comes_back_is_told_who_has_left_meanwhile(server: ServerWire)
         await sees(bob.awareness, lambda: {2: {}})
 
 
+async def test_who_was_invisible_at_first_is_seen_by_who_comes_back(server: ServerWire) -> None:
+    """What it told first was what it had heard of others."""
+    ann, bob = YjsPresence(1), YjsPresence(2)
+    ann.awareness.set_local_state(None)
+    async with ann.connected():
+        async with bob.connected():
+            await sees(ann.awareness, lambda: {2: {}})
+            ann.awareness.set_local_state({"name": "Ann"})
+            await sees(bob.awareness, lambda: {1: {"name": "Ann"}, 2: {}})
+        await sees(ann.awareness, lambda: {1: {"name": "Ann"}})
+        async with bob.connected():
+            await sees(bob.awareness, lambda: {1: {"name": "Ann"}, 2: {}})
+
+
 async def test_nobody_is_told_to_have_left_for_it(server: ServerWire) -> None:
     """An application that counts who comes and goes must not count itself out."""
     ann, bob = YjsPresence(1), YjsPresence(2)

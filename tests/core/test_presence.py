@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pycrdt import Awareness, Doc
 
 from ycore import LimitReachedError
-from ycore.presence import Arrival, Presence, encode_states
+from ycore.presence import Arrival, LocalState, Presence, encode_states
 from ycore.protocol import MAX_AWARENESS_CLOCK, Kind, decode, decode_awareness
 from ycore.protocol import AwarenessEntry as Entry
 
@@ -30,6 +30,17 @@ def awareness() -> Awareness:
 @pytest.fixture
 def presence(awareness: Awareness) -> Presence:
     return Presence(awareness)
+
+
+def test_a_state_that_is_refused_leaves_what_was_there(awareness: Awareness) -> None:
+    local = LocalState(awareness)
+    for before in ({}, {99: {"name": "Ann"}}):
+        awareness.set_local_state(before.get(99))
+        local.check()
+        awareness.set_local_state({"nothing": float("nan")})
+        with pytest.raises(ValueError, match="JSON compliant"):
+            local.check()
+        assert states(awareness) == before
 
 
 def test_states_come_and_go_with_their_connection(awareness: Awareness, presence: Presence) -> None:
@@ -92,6 +103,17 @@ def test_a_client_that_comes_back_before_its_old_connection_is_dead_stays_visibl
     assert states(awareness) == {1: "after"}
     presence.leave(BOB)
     assert states(awareness) == {}
+
+
+def test_a_claim_counts_when_the_owner_gives_the_state_up(
+    awareness: Awareness, presence: Presence
+) -> None:
+    presence.update(ANN, [Entry(1, 1, '"before"')])
+    presence.update(BOB, [Entry(1, 2, '"after"')])
+    presence.update(ANN, [Entry(1, 1, "null")])
+    assert states(awareness) == {1: "after"}
+    presence.leave(ANN)
+    assert states(awareness) == {1: "after"}
 
 
 def test_the_claim_of_a_connection_ends_with_it(awareness: Awareness, presence: Presence) -> None:
@@ -234,6 +256,7 @@ def test_every_state_has_an_owner_and_ends_with_it(steps: list[Step]) -> None:
             clock = awareness.meta.get(step.client, {"clock": 0})["clock"] + step.newer
             presence.update(step.owner, [Entry(step.client, clock, step.state)])
         assert presence._owners.keys() == states(awareness).keys()
+        assert presence._claims.keys() <= presence._owners.keys()
         for owner, sizes in presence._sizes.items():
             owned = {client for client, who in presence._owners.items() if who is owner}
             claimed = {client for client, claim in presence._claims.items() if claim[0] is owner}

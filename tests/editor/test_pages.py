@@ -199,6 +199,22 @@ async def test_what_others_say_of_themselves_breaks_nothing(
     await bob.close()
 
 
+async def test_what_is_no_text_breaks_nothing(program: Program, browser: Browser) -> None:
+    ann = await enter(browser, program, "Ann")
+    async with connect("zmq", id=ROOM, endpoint=program.endpoint) as mallory:
+        text = mallory.doc.get(TEXT, type=Text)
+        text.insert(0, "Mallory was here.\n")
+        text.insert_embed(0, {"an": "embed"})
+        await ann.until_text_has("\ufffcMallory was here.\n")
+        bob = await enter(browser, program, "Bob")
+        await bob.until_text_has("\ufffcMallory was here.\n")
+        await bob.write("Bob's words.\n")
+        for page in (ann, bob):
+            await page.until_text_has("Bob's words.\n\ufffcMallory was here.\n")
+    await ann.close()
+    await bob.close()
+
+
 @pytest.mark.parametrize("signal", [SIGTERM, SIGINT])
 async def test_it_ends_at_once_while_pages_are_open(
     program: Program, browser: Browser, signal: Signals

@@ -255,6 +255,15 @@ async def test_an_application_that_fails_to_start_leaves_nothing_open() -> None:
     assert asyncio.all_tasks() == before
 
 
+async def test_an_application_that_is_started_again() -> None:
+    application = web.Application()
+    mount(application, "/rooms")
+    for _ in range(2):
+        async with running(application) as port:
+            async with connect("websocket", url=url(port)) as client:
+                await client.flush()
+
+
 async def test_an_endpoint_that_fails_to_start_says_why() -> None:
     application = web.Application()
     endpoint = mount(application)

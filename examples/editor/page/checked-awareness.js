@@ -24,8 +24,10 @@ export class CheckedAwareness {
     this.awareness.off(event, listener)
   }
 
+  // While this page is away somebody else may have told a state of it, which it then gets back.
   getLocalState () {
-    return this.awareness.getLocalState()
+    const state = this.awareness.getLocalState()
+    return state && { ...state, cursor: this.cursorIn(state) }
   }
 
   setLocalStateField (field, value) {

@@ -15,6 +15,11 @@ export const introduceMe = (provider, input) => {
     awareness.setLocalStateField('user', { name, color, colorLight: color + '33' })
     document.documentElement.style.setProperty('--me', color)
   }
+  // While this page is away somebody else may tell a state of it, which it gets when it returns.
+  awareness.on('change', ({ added, updated }, origin) => {
+    const isToldOfMe = origin !== 'local' && [...added, ...updated].includes(awareness.clientID)
+    if (isToldOfMe && awareness.getLocalState()?.user?.color !== color) tell()
+  })
   input.placeholder = `${any(ADJECTIVES)} ${any(ANIMALS)}`
   input.value = nameInMemory.get() ?? input.placeholder
   input.addEventListener('input', () => {

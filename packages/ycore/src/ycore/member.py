@@ -45,7 +45,7 @@ class Member(Session):
         self._joined = presence.departures
         self._has_spoken = False
         self._client: int | None = None
-        """The client that the connection has introduced."""
+        """The client that is at the other end, as far as is known."""
 
     def greet(self) -> None:
         """Ask for what the client has, and tell who is there."""
@@ -60,6 +60,8 @@ class Member(Session):
         arrival = None if self._has_spoken else self._arrival(entries)
         self._has_spoken = True
         self._presence.update(self, entries)
+        if self._client is None and len(entries) == 1:
+            self._note_client(entries[0].client)
         if arrival is not None:
             self._welcome(entries[0], arrival)
 
@@ -82,8 +84,12 @@ class Member(Session):
     def _arrival(self, entries: list[AwarenessEntry]) -> Arrival | None:
         return self._presence.arrival(self, entries, since=self._joined)
 
+    def _note_client(self, client: int) -> None:
+        """Take the first client that is told alone, and by this connection, for the peer."""
+        if self._presence.entry(self, client) is not None:
+            self._client = client
+
     def _welcome(self, entry: AwarenessEntry, arrival: Arrival) -> None:
-        self._client = entry.client
         if arrival is not Arrival.UNCERTAIN:
             self._tell_renewal(entry)
         if arrival is not Arrival.NEW:

@@ -102,7 +102,10 @@ class LocalState:
             self._last = encode_state(state)
             self.is_shown = self.is_shown or state not in (None, {})
         except (ValueError, TypeError):
-            self._awareness.states[self._awareness.client_id] = json.loads(self._last)
+            if self._last == "null":
+                del self._awareness.states[self._awareness.client_id]
+            else:
+                self._awareness.states[self._awareness.client_id] = json.loads(self._last)
             raise
 
 
@@ -266,6 +269,9 @@ class Presence:
             # what is in the awareness now.
             for entry in entries:
                 self._note(owner, entry)
+        for entry in entries:
+            if entry.client not in self._owners:
+                self._give_to_claimant(entry.client)
 
     def _note(self, owner: object, entry: AwarenessEntry) -> None:
         if entry.client in self._awareness.states:

@@ -39,7 +39,8 @@ SHORTEST_RENEWAL, LONGEST_RENEWAL = 1.0, 15.0
 are the less often, since each tells all others. Yjs does it by itself after the longest."""
 
 RENEWED_PER_SECOND = 20
-"""So many clients per second are made to renew their states, on average."""
+"""So many clients per second are made to renew their states, on average, as long as the interval
+is not the longest."""
 
 SERVICE_RESTART = 1012
 

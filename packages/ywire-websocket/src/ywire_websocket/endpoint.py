@@ -38,6 +38,7 @@ class WebsocketEndpoint(ServerWire):
     async def listen(self, *, task_status: TaskStatus[None]) -> None:
         """Wait: the application accepts the connections; see `ServerWire.listen`."""
         require_asyncio()
+        self._is_deaf = False
         task_status.started()
         await sleep_forever()
 

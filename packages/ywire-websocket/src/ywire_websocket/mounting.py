@@ -66,6 +66,9 @@ class _Life:
 
     def __init__(self, endpoint: WebsocketEndpoint) -> None:
         self._endpoint = endpoint
+        self._begin()
+
+    def _begin(self) -> None:
         self._started = Event()
         self._leave = Event()
         self._deserted = Event()
@@ -73,6 +76,7 @@ class _Life:
 
     async def span(self, application: web.Application) -> AsyncIterator[None]:
         """Start with the application and end with its clean-up."""
+        self._begin()
         # aiohttp may enter and leave in different tasks, which a cancel scope does not survive.
         task = asyncio.create_task(self._run())
         try:
