@@ -6,6 +6,7 @@ import re
 from contextlib import AsyncExitStack
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
+from typing import Any
 
 import pytest
 from anyio import fail_after
@@ -17,6 +18,8 @@ from tests.editor.hostile import hostile_states
 from tests.editor.line import open_line
 from tests.editor.program import Program
 from ycore import connect
+from ycore.protocol import AwarenessEntry, encode_awareness, encode_entries, encode_step1
+from ycore.replica import EMPTY_STATE
 from ycore.testing import until
 
 pytestmark = [
@@ -27,6 +30,7 @@ pytestmark = [
 GUEST = USER["name"]
 
 PHONE = {"width": 390, "height": 844}
+
 
 AT_ONCE = 10.0
 """Much less than the 30 s after which y-websocket itself notices that something is gone."""
@@ -199,6 +203,37 @@ async def test_what_others_say_of_themselves_breaks_nothing(
     await bob.close()
 
 
+async def test_what_another_says_of_somebody_who_is_away_is_put_right(
+    program: Program, browser: Browser
+) -> None:
+    assert program.url.port is not None
+    async with (
+        open_line(program.url.port) as line,
+        connect("zmq", id=ROOM, endpoint=program.endpoint) as watcher,
+    ):
+        ann = await enter(browser, program, "Ann")
+        bob = await browser.open(str(program.url.with_port(line.port)))
+        await bob.rename("Bob")
+        await ann.until_names("Ann", "Bob", GUEST)
+        people = watcher.awareness.states.items()
+        (bobs,) = [client for client, person in people if name_of(person) == "Bob"]
+        async with connect("zmq", id=ROOM, endpoint=program.endpoint).open() as mallory:
+            lie = AwarenessEntry(bobs, 1000, '{"cursor":7}')
+            await mallory.send(encode_step1(EMPTY_STATE))
+            await mallory.send(encode_awareness(encode_entries([lie])))
+            line.cut()
+            await bob.until_status("Offline")
+            await until(watcher.awareness, lambda: name_of(watcher.awareness.states[bobs]) is None)
+            line.mend()
+            await bob.until_status("Connected")
+        await ann.until_names("Ann", "Bob", GUEST)
+        await bob.write("It is me.\n")
+        await ann.until_text_has("It is me.\n")
+        await ann.until_cursors("Bob", GUEST)
+        await ann.close()
+        await bob.close()
+
+
 async def test_what_is_no_text_breaks_nothing(program: Program, browser: Browser) -> None:
     ann = await enter(browser, program, "Ann")
     async with connect("zmq", id=ROOM, endpoint=program.endpoint) as mallory:
@@ -226,6 +261,11 @@ async def test_it_ends_at_once_while_pages_are_open(
     for page in pages:
         await page.until_status("Offline")
         await page.close()
+
+
+def name_of(person: dict[str, Any]) -> object:
+    """Return the name in an awareness state."""
+    return person.get("user", {}).get("name")
 
 
 def assert_same_colors(cursors: list[dict[str, str]], people: list[dict[str, str]]) -> None:
