@@ -333,6 +333,36 @@ async def test_a_killed_connection_is_broken_and_comes_back(server: WebsocketSer
         assert str(room.doc.get("text", type=Text)) == "edited while it was gone"
 
 
+async def test_who_leaves_waits_until_the_server_has_read_what_it_said() -> None:
+    """Without that the system would throw it away, for there is something unread on this side."""
+    reading, events = anyio.Event(), list[object]()
+
+    async def handle(request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse()
+        await response.prepare(request)
+        await reading.wait()
+        async for message in response:
+            events.append(message.data)
+        return response
+
+    async with _application(handle) as port:
+        async with connect("websocket", port=port).open() as channel:
+            with anyio.move_on_after(0.01):
+                await channel.receive()
+            await channel.send(b"the last words")
+            async with anyio.create_task_group() as tasks:
+
+                async def close() -> None:
+                    await channel.aclose()
+                    events.append("closed")
+
+                tasks.start_soon(close)
+                await anyio.wait_all_tasks_blocked()
+                assert not events
+                reading.set()
+    assert events == [b"the last words", "closed"]
+
+
 async def test_a_waiting_sender_is_freed_by_the_close_of_its_channel(
     server: WebsocketServer,
 ) -> None:

@@ -24,6 +24,9 @@ HIGH_WATER = 64 * 1024
 
 MESSAGE_TOO_BIG, UNSUPPORTED_DATA = 1009, 1003
 
+LAST = (Type.CLOSE, Type.CLOSING, Type.CLOSED, Type.ERROR)
+"""After one of these nothing comes any more."""
+
 BINARY, CLOSE = 0x2, 0x8
 """Kinds of frames (RFC 6455, section 5.2)."""
 
@@ -33,7 +36,7 @@ class WebsocketChannel(Channel):
 
     _socket: ClientWebSocketResponse | WebSocketResponse
     _is_closed = False
-    _is_aborted = False
+    _is_receiving = False
 
     async def send(self, message: bytes) -> None:
         """Send a message; see `Channel.send`."""
@@ -53,11 +56,14 @@ class WebsocketChannel(Channel):
         """Wait for a message; see `Channel.receive`."""
         if self._is_closed:
             raise ClosedResourceError
+        self._is_receiving = True
         try:
             message = await self._socket.receive()
         except RuntimeError as exc:
             # aiohttp's answer to a receive after the end.
             raise self._ended() from exc
+        finally:
+            self._is_receiving = False
         if message.type is Type.BINARY:
             data: bytes = message.data
             return data
@@ -186,7 +192,21 @@ class ClientChannel(WebsocketChannel):
         self._connection: _Connection | None = socket.get_extra_info("socket")
 
     async def _close_socket(self, code: int, reason: bytes) -> None:
-        await self._socket.close(code=code, message=reason)
+        try:
+            if not self._is_receiving and self.close_code is None:
+                await self._exchange_close_frames(code, reason)
+        finally:
+            await self._socket.close(code=code, message=reason)
+
+    async def _exchange_close_frames(self, code: int, reason: bytes) -> None:
+        """Close as aiohttp does not when a receive has been cancelled: wait for the peer's frame.
+
+        Without that the system throws away what is under way, our last messages with it.
+        """
+        with suppress(OSError, ClientConnectionError):
+            await self._socket.send_frame(pack("!H", code) + reason, Type.CLOSE)
+            while (await self._socket.receive()).type not in LAST:
+                pass
 
     def _abort(self) -> None:
         if self._connection is not None:
