@@ -142,7 +142,8 @@ def test_nothing_is_opened_before_every_url_is_understood(
 def test_what_a_wire_takes(capsys: pytest.CaptureFixture[str]) -> None:
     expected = (
         "ycore: error: odd://?x=1: the server of the wire 'odd' takes no option 'x'; it takes: "
-        "close_timeout, handshake_timeout, level, max_message_size, send_timeout\n"
+        "close_timeout, handshake_timeout, level, max_awareness_size, max_connections, "
+        "max_message_size, max_waiting_size, send_timeout\n"
     )
     assert fails(capsys, 2, "serve", "odd://?x=1") == expected
 

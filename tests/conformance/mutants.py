@@ -21,7 +21,7 @@ from anyio import (
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 
-from ycore import Channel, ClientWire, Limits, Room, RoomFactory, ServerWire
+from ycore import Admission, Channel, ClientWire, Limits, Room, RoomFactory, ServerWire
 from ycore.testing import WireConformance
 from ywire_memory import MemoryClient, MemoryServer
 from ywire_memory.server import listening
@@ -433,8 +433,8 @@ class LeavesOnOneFault(MemoryServer):
             await super().listen(task_status=task_status)
         await sleep(HANGING)
 
-    async def serve(self, channel: Channel) -> None:  # type: ignore[misc]
-        await super().serve(channel)
+    async def serve(self, channel: Channel, admission: Admission | None = None) -> None:  # type: ignore[misc]
+        await super().serve(channel, admission)
         self.scope.cancel()
 
 

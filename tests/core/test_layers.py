@@ -10,9 +10,9 @@ import ycore
 PACKAGE = Path(ycore.__file__).parent
 
 LAYERS = [
-    {"errors", "limits", "tasks", "throttle"},
-    {"protocol", "updates", "channel"},
-    {"replica", "presence"},
+    {"access", "errors", "limits", "stats", "status", "tasks", "throttle"},
+    {"admission", "channel", "protocol", "updates"},
+    {"losses", "presence", "replica"},
     {"outbox"},
     {"session"},
     {"member", "uplink"},

@@ -173,7 +173,7 @@ async def test_a_factory_that_raises_refuses_that_room_only(
 
     async with bind("memory", make) as server:
         async with connect("memory", id="good"):
-            with pytest.raises(ConnectError, match="1011 the room could not be loaded"):
+            with pytest.raises(ConnectError, match="1011 room 'bad' could not be loaded"):
                 async with connect("memory", id="bad"):
                     raise AssertionError("connected")
         with pytest.raises(RoomLoadError, match="'bad'") as caught:

@@ -21,8 +21,10 @@ from ycore import (
     Channel,
     ConnectError,
     ConnectionRejectedError,
+    ReadOnlyError,
     Room,
     Status,
+    UnsentEditsError,
     bind,
     connect,
 )
@@ -269,7 +271,7 @@ async def test_a_hostile_server_harms_nobody(frames: list[bytes]) -> None:
     assert text_of(doc) == "alive"
 
 
-async def test_changes_that_are_not_accepted_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_changes_that_are_not_accepted_are_told(caplog: pytest.LogCaptureFixture) -> None:
     class ReadOnly(ForeignRoom):
         async def on_message(self, client: Channel, kind: Kind, payload: bytes) -> None:
             if kind is Kind.UPDATE:
@@ -277,9 +279,13 @@ async def test_changes_that_are_not_accepted_are_logged(caplog: pytest.LogCaptur
             else:
                 await super().on_message(client, kind, payload)
 
-    async with bind("memory", ReadOnly), connect("memory") as client:
-        client.doc["text"] = Text("x")
-        await client.flush()
+    async with bind("memory", ReadOnly):
+        with pytest.raises(UnsentEditsError) as caught:
+            async with connect("memory") as client:
+                client.doc["text"] = Text("x")
+                with pytest.raises(ReadOnlyError, match="does not accept changes: read only"):
+                    await client.flush()
+    assert isinstance(caught.value.__cause__, ReadOnlyError)
     assert "does not accept changes: read only" in caplog.text
 
 

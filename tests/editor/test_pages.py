@@ -215,8 +215,9 @@ async def test_what_another_says_of_somebody_who_is_away_is_put_right(
         bob = await browser.open(str(program.url.with_port(line.port)))
         await bob.rename("Bob")
         await ann.until_names("Ann", "Bob", GUEST)
-        people = watcher.awareness.states.items()
-        (bobs,) = [client for client, person in people if name_of(person) == "Bob"]
+        people = watcher.awareness.states
+        await until(watcher.awareness, lambda: "Bob" in map(name_of, people.values()))
+        (bobs,) = [client for client, person in people.items() if name_of(person) == "Bob"]
         async with connect("zmq", id=ROOM, endpoint=program.endpoint).open() as mallory:
             lie = AwarenessEntry(bobs, 1000, '{"cursor":7}')
             await mallory.send(encode_step1(EMPTY_STATE))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self, final
 
 from anyio import EndOfStream
 
+from .access import Access, Credentials
 from .limits import Limits
+from .stats import Traffic
 
 __all__ = ["Channel"]
 
@@ -22,21 +26,62 @@ class Channel(ABC):
     loses no message. Cancelling `send` either sends nothing of the message or breaks the channel.
     """
 
-    def __init__(self, id: str, *, peer: str = "", limits: Limits | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        *,
+        peer: str = "",
+        limits: Limits | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
         """Make a channel.
 
         Args:
             id: The id of the room that the client asks for, as the client wrote it.
             peer: Who is at the other end, for log lines and errors: an address.
             limits: The bounds for this connection; the server sets its own when it serves it.
+            credentials: What the client shows of itself.
         """
         self.id = id
         self.peer = peer
         self.limits = Limits() if limits is None else limits
+        self.credentials = Credentials() if credentials is None else credentials
+        self.traffic = Traffic()
+        """What has gone over the channel; ycore counts it."""
+        self.is_behind = False
+        """Whether something waits to be sent, for the peer does not read as fast as it comes."""
+        self.failure: Exception | None = None
+        """Why this side ended the conversation, if it was for a fault; ycore sets it."""
         self.close_code: int | None = None
         """The code with which the peer closed; a wire sets it before it raises `EndOfStream`."""
         self.close_reason = ""
         """What the peer said when it closed."""
+        self._access = Access.READ_WRITE
+        self._on_access: Callable[[], None] | None = None
+
+    @final
+    @property
+    def access(self) -> Access:
+        """What the client may do; the server sets it, also while the client is connected."""
+        return self._access
+
+    @final
+    def grant(self, access: Access) -> None:
+        """Allow or forbid the client something; with `Access.NONE` it is sent away."""
+        if access is not self._access:
+            self._access = access
+            if self._on_access is not None:
+                self._on_access()
+
+    @final
+    @contextmanager
+    def watching_access(self, action: Callable[[], None]) -> Iterator[None]:
+        """Call something whenever the access changes, for the duration of the block."""
+        self._on_access = action
+        try:
+            yield
+        finally:
+            self._on_access = None
 
     @abstractmethod
     async def send(self, message: bytes) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from typing import Any, Self, TypedDict
 
 from anyio import AsyncContextManagerMixin, Event
@@ -12,9 +12,13 @@ from pycrdt import Awareness, Doc
 
 from .channel import Channel
 from .limits import Limits
-from .link import Link, Status
+from .link import Link
+from .status import Status, StatusChanges
 
-__all__ = ["ClientOptions", "ClientWire", "Status"]
+__all__ = ["ClientOptions", "ClientWire", "Token"]
+
+Token = str | Callable[[], Awaitable[str]]
+"""What lets a client in, or what gives that anew for every attempt to connect."""
 
 
 class ClientOptions(TypedDict, total=False):
@@ -25,6 +29,11 @@ class ClientOptions(TypedDict, total=False):
 
     doc: Doc[Any] | None
     """The document to share; default a new one. Other clients may use it too."""
+
+    token: Token | None
+    """What lets the client in: a text, or an async function that is called before every attempt
+    to connect and bounded by `connect_timeout`. What it raises ends the client, but for an
+    `OSError`, after which the client tries again like after any failure to connect."""
 
     reconnect: bool
     """Whether to come back when the connection is lost; default True."""
@@ -39,6 +48,9 @@ class ClientOptions(TypedDict, total=False):
     """Whether remote changes are applied as they arrive, or by `pull()`; default True."""
 
     max_message_size: int
+    """See `Limits`."""
+
+    max_waiting_size: int
     """See `Limits`."""
 
     send_timeout: float
@@ -63,11 +75,13 @@ class ClientWire(AsyncContextManagerMixin, ABC):
         *,
         id: str = "",  # noqa: A002
         doc: Doc[Any] | None = None,
+        token: Token | None = None,
         reconnect: bool = True,
         connect_timeout: float = 10.0,
         auto_push: bool = True,
         auto_pull: bool = True,
         max_message_size: int = Limits.max_message_size,
+        max_waiting_size: int = Limits.max_waiting_size,
         send_timeout: float = Limits.send_timeout,
         close_timeout: float = Limits.close_timeout,
     ) -> None:
@@ -86,11 +100,13 @@ class ClientWire(AsyncContextManagerMixin, ABC):
         """Who else is in the room; set the local state to be seen."""
         self.limits = Limits(
             max_message_size=max_message_size,
+            max_waiting_size=max_waiting_size,
             handshake_timeout=connect_timeout,
             send_timeout=send_timeout,
             close_timeout=close_timeout,
         )
         """The bounds for each connection."""
+        self.__token = token
         self.__link = Link(
             self,
             self.doc,
@@ -122,10 +138,25 @@ class ClientWire(AsyncContextManagerMixin, ABC):
             ConnectionRejectedError: The server refuses this client for good.
         """
 
+    async def get_token(self) -> str | None:
+        """Return what to show to the server; a wire calls it at every attempt to connect."""
+        if self.__token is None or isinstance(self.__token, str):
+            return self.__token
+        return await self.__token()
+
     @property
     def status(self) -> Status:
         """How the client stands to its server now."""
-        return self.__link.status
+        return self.__link.board.status
+
+    def status_changes(self) -> AbstractContextManager[StatusChanges]:
+        """Watch the status.
+
+        Returns:
+            A context manager that gives a stream: first the status now, then every change, until
+            the client is left.
+        """
+        return self.__link.board.watch()
 
     @property
     def synchronized(self) -> Event:
@@ -142,6 +173,7 @@ class ClientWire(AsyncContextManagerMixin, ABC):
         a cancel scope of your own.
 
         Raises:
+            ReadOnlyError: The server does not accept changes of this client.
             ClosedResourceError: The client is not connected and will not be again.
         """
         await self.__link.flush()

@@ -10,8 +10,11 @@
      |    +-- WireSideError (TypeError)         the wire has no server (or no client) side
      +-- ProtocolError (ValueError)             the peer broke the protocol
      |    +-- MessageTooLargeError              a message is larger than the limit
-     +-- LimitReachedError                      the server has no room for more
-     +-- RoomLoadError                          a room could not be loaded
+     +-- RefusedError                           a server does not let a client in
+     |    +-- AccessDeniedError                 ... for what it is, or is not, allowed
+     |    +-- LimitReachedError                 ... for there is no room for more
+     |    +-- RoomLoadError                     ... for its room could not be loaded
+     +-- ReadOnlyError (PermissionError)        the server does not accept this client's changes
      +-- DocumentError (RuntimeError)           a document is unusable after a fault inside pycrdt
      +-- ConnectError (ConnectionError)         the server cannot be reached, or is lost for good
           +-- ConnectTimeoutError (TimeoutError)  ... within `connect_timeout`
@@ -26,6 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "AccessDeniedError",
     "ConnectError",
     "ConnectTimeoutError",
     "ConnectionRejectedError",
@@ -34,6 +38,8 @@ __all__ = [
     "LimitReachedError",
     "MessageTooLargeError",
     "ProtocolError",
+    "ReadOnlyError",
+    "RefusedError",
     "RoomLoadError",
     "UnknownWireError",
     "UnsentEditsError",
@@ -42,6 +48,9 @@ __all__ = [
     "WireSideError",
     "YWireError",
 ]
+
+
+NOT_AUTHENTICATED = 4401
 
 
 class YWireError(Exception):
@@ -101,18 +110,57 @@ class MessageTooLargeError(ProtocolError):
         """The limit, in bytes."""
 
 
-class LimitReachedError(YWireError):
-    """The server has no room for more: rooms, or clients of a room."""
+class RefusedError(YWireError):
+    """A server does not let a client in, or not any longer."""
 
-    code = 1013
-    """The close code for a client that is refused: it may try again later."""
+    def __init__(self, message: str, *, kind: str, code: int) -> None:
+        super().__init__(message)
+        self.kind = kind
+        """Under what the server counts it, see `ServerStats.refusals`."""
+        self.code = code
+        """The close code that tells the client."""
 
 
-class RoomLoadError(YWireError):
+class AccessDeniedError(RefusedError):
+    """A client may not enter; an `authorize` raises it to say why, in words for the client."""
+
+    def __init__(
+        self, message: str = "forbidden", *, code: int = 4403, kind: str | None = None
+    ) -> None:
+        """Make an error.
+
+        Args:
+            message: What the client is told.
+            code: 4401 for a client that is not known, 4403 for one that must not enter.
+            kind: Under what the server counts it; by default what the code means.
+        """
+        meaning = "not authenticated" if code == NOT_AUTHENTICATED else "forbidden"
+        super().__init__(message, kind=kind or meaning, code=code)
+
+
+class LimitReachedError(RefusedError):
+    """The server has no room for more: connections, rooms, clients of a room, awareness."""
+
+    def __init__(self, message: str, *, limit: str, code: int = 1013) -> None:
+        """Make an error.
+
+        Args:
+            message: What the client is told.
+            limit: The option that sets the limit.
+            code: By default the one that says that the client may try again later.
+        """
+        super().__init__(message, kind=limit, code=code)
+
+
+class RoomLoadError(RefusedError):
     """A room could not be loaded; the cause is chained."""
 
-    code = 1011
-    """The close code for a client that is refused: it may try again later."""
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="room could not be loaded", code=1011)
+
+
+class ReadOnlyError(YWireError, PermissionError):
+    """The server does not accept this client's changes: they are in its own document only."""
 
 
 class DocumentError(YWireError, RuntimeError):

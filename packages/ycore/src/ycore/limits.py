@@ -20,6 +20,14 @@ class Limits:
     send_timeout: float = 60.0
     """How long a peer may leave one message waiting before it is dropped, in seconds."""
 
+    max_waiting_size: int = MIB
+    """What may wait for a peer that does not read, in bytes: besides at most one message that is
+    larger and what the transport takes. Changes beyond it are not lost: they are sent as one
+    difference later. A peer that makes more replies wait is dropped."""
+
+    max_awareness_size: int = MIB
+    """What the awareness states that one peer brings may take together, in bytes of JSON."""
+
     close_timeout: float = 5.0
     """How long the end of a connection may take, with what is still to be sent, in seconds."""
 

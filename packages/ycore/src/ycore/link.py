@@ -13,18 +13,14 @@ from contextlib import (
     ExitStack,
     asynccontextmanager,
     contextmanager,
-    suppress,
 )
-from enum import StrEnum
 from functools import partial
 from random import uniform
 from typing import Any, Protocol
 
 from anyio import (
-    BrokenResourceError,
     CancelScope,
     ClosedResourceError,
-    EndOfStream,
     Event,
     current_time,
     move_on_after,
@@ -38,37 +34,23 @@ from .errors import (
     ConnectError,
     ConnectionRejectedError,
     ConnectTimeoutError,
-    MessageTooLargeError,
-    ProtocolError,
+    ReadOnlyError,
     UnsentEditsError,
 )
 from .limits import Limits
+from .losses import CONNECTION_ERRORS, out_of_reach, why_lost
 from .presence import LocalState
 from .replica import Replica, Signal
+from .status import Status, StatusBoard
 from .tasks import background_tasks
 from .uplink import Uplink
 
-__all__ = ["Link", "Opener", "Status"]
+__all__ = ["Link", "Opener"]
 
 logger = logging.getLogger("ycore.client")
 
-INVALID_DATA, MESSAGE_TOO_BIG = 1007, 1009
-
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Before the first attempt to come back, and at most before any, in seconds."""
-
-
-class Status(StrEnum):
-    """How a client stands to its server."""
-
-    CONNECTING = "connecting"
-    """It is connecting, or has connected and compares its document with the server's."""
-
-    CONNECTED = "connected"
-    """It is connected and has compared its document with the server's."""
-
-    DISCONNECTED = "disconnected"
-    """It is not connected; it will try again, unless it has been left."""
 
 
 class Opener(Protocol):
@@ -115,7 +97,8 @@ class Link:
         self._remote = self._local if auto_pull else Replica(Doc(), self._signal, relay=False)
         self._local_state = LocalState(awareness)
         self._state_changed = False
-        self._status = Status.DISCONNECTED
+        self.board = StatusBoard()
+        """How the client stands to its server."""
         self._synchronized = Event()
         self._uplink: Uplink | None = None
         self._online = Event()
@@ -131,11 +114,6 @@ class Link:
         return self._entered
 
     @property
-    def status(self) -> Status:
-        """How the client stands to its server now."""
-        return self._status
-
-    @property
     def synchronized(self) -> Event:
         """An event that is set while the document is in sync; fresh after each disconnection."""
         return self._synchronized
@@ -144,6 +122,7 @@ class Link:
         """Wait until the server has applied all that was edited (or pushed) before.
 
         Raises:
+            ReadOnlyError: The server does not accept changes of this client.
             ClosedResourceError: There is no connection and will not be one again.
         """
         if not self._entered or self._left:
@@ -158,6 +137,10 @@ class Link:
                 uplink.push(unasked=True)
             sent = self._sent
             if await uplink.round_trip():
+                if uplink.denied is not None:
+                    raise ReadOnlyError(
+                        f"{self._wire.address} does not accept changes: {uplink.denied}"
+                    )
                 self._on_arrival(sent)
             elif self._uplink is uplink:
                 self._go_offline()
@@ -234,6 +217,7 @@ class Link:
         finally:
             self._left = True
             self._go_offline()
+            self.board.end()
             self._online.set()
 
     async def _connect(self) -> ConnectError:
@@ -243,7 +227,7 @@ class Link:
             ConnectionRejectedError: The server refuses this client for good.
             MessageTooLargeError: This side or the server has a message over the limit.
         """
-        self._status = Status.CONNECTING
+        self.board.post(Status.CONNECTING)
         self._connecting = CancelScope(deadline=current_time() + self._connect_timeout)
         uplink: Uplink | None = None
         try:
@@ -253,15 +237,13 @@ class Link:
                     await uplink.run()
         except ConnectionRejectedError:
             raise
-        except _CONNECTION_ERRORS as exc:
-            return _caused(
-                ConnectError(f"cannot reach {self._wire.address}: {_describe(exc)}"), exc
-            )
+        except CONNECTION_ERRORS as exc:
+            return out_of_reach(self._wire.address, exc)
         if uplink is None or connecting.cancelled_caught:
             return ConnectTimeoutError(
                 f"{self._wire.address} did not answer within {self._connect_timeout} s"
             )
-        return self._why_lost(uplink)
+        return why_lost(uplink.channel, self._wire.address)
 
     def _make_uplink(self, channel: Channel) -> Uplink:
         channel.limits = self._limits
@@ -275,31 +257,11 @@ class Link:
             on_synchronized=self._go_online,
         )
 
-    def _why_lost(self, uplink: Uplink) -> ConnectError:
-        code, reason = uplink.channel.close_code, uplink.channel.close_reason
-        if code is not None and _is_permanent(code):
-            raise ConnectionRejectedError(code, reason, self._wire.address)
-        match uplink.failure:
-            case None:
-                said = f": {code} {reason}".rstrip() if code is not None else ""
-                return ConnectError(f"{self._wire.address} closed the connection{said}")
-            case MessageTooLargeError() as error:
-                raise error
-            case (
-                ProtocolError()
-                | TimeoutError()
-                | ClosedResourceError()
-                | BrokenResourceError() as e
-            ):
-                return _caused(ConnectError(f"{self._wire.address} was lost: {_describe(e)}"), e)
-            case error:
-                raise error
-
     def _go_online(self) -> None:
         assert self._connecting is not None
         self._connecting.deadline = math.inf
         self._was_online = True
-        self._status = Status.CONNECTED
+        self.board.post(Status.CONNECTED)
         self._online.set()
         if self._auto_pull:
             self._synchronized.set()
@@ -307,7 +269,7 @@ class Link:
 
     def _go_offline(self) -> None:
         self._uplink = None
-        self._status = Status.DISCONNECTED
+        self.board.post(Status.DISCONNECTED)
         if self._sent != self._arrived:
             # What was pushed but may not have arrived is pushed again.
             self._push_wanted = True
@@ -350,7 +312,8 @@ class Link:
             self._uplink.confirm(partial(self._on_arrival, self._sent))
 
     def _on_arrival(self, sent: int) -> None:
-        self._arrived = max(self._arrived, sent)
+        if self._uplink is None or self._uplink.denied is None:
+            self._arrived = max(self._arrived, sent)
 
     @property
     def _has_unsent(self) -> bool:
@@ -384,13 +347,18 @@ class Link:
         """
         if not self._has_unsent:
             return
+        reason: ReadOnlyError | None = None
         with move_on_after(self._limits.close_timeout, shield=True):
-            with suppress(ClosedResourceError):
+            try:
                 await self.flush()
+            except ReadOnlyError as exc:
+                reason = exc
+            except ClosedResourceError:
+                pass
         if self._has_unsent:
             raise UnsentEditsError(
                 f"the last edits of room {self._wire.id!r} did not arrive at {self._wire.address}"
-            )
+            ) from reason
 
     async def _leave_after_a_failure(self) -> None:
         try:
@@ -399,23 +367,6 @@ class Link:
             logger.warning("%s", exc)
 
 
-_CONNECTION_ERRORS = (OSError, EndOfStream, BrokenResourceError, ClosedResourceError, ProtocolError)
-
-
-def _is_permanent(code: int) -> bool:
-    """Whether a close code means that trying again would not help."""
-    return 4400 <= code <= 4499 or code in (INVALID_DATA, MESSAGE_TOO_BIG)
-
-
 def _delay(attempt: int) -> float:
     """Return how long to wait, with full jitter: a thousand clients do not come back at once."""
     return uniform(0, min(FIRST_DELAY * 2 ** min(attempt, 16), LONGEST_DELAY))
-
-
-def _describe(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
-def _caused(error: ConnectError, cause: Exception) -> ConnectError:
-    error.__cause__ = cause
-    return error

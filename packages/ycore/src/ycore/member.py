@@ -6,13 +6,29 @@ from collections.abc import Callable
 
 from pycrdt import Awareness
 
+from .access import Access
 from .channel import Channel
-from .presence import Arrival, Presence, encode_states
-from .protocol import AwarenessEntry, encode_awareness, encode_entries, encode_step1
+from .errors import AccessDeniedError
+from .presence import Arrival, Presence, awareness_error, encode_states
+from .protocol import (
+    EMPTY_UPDATE,
+    AwarenessEntry,
+    Kind,
+    encode_awareness,
+    encode_denied,
+    encode_entries,
+    encode_step1,
+)
 from .replica import Replica
 from .session import Session
+from .updates import Extent
 
 __all__ = ["Member"]
+
+READ_ONLY = "this client may not change the document"
+
+AWARENESS_FRAMING = 64 * 1024
+"""By how much a message may exceed what the states in it may take."""
 
 
 class Member(Session):
@@ -43,9 +59,15 @@ class Member(Session):
         self._report_pressure = on_pressure
         self._report_return = on_return
         self._joined = presence.departures
+        self._was_denied = False
         self._has_spoken = False
         self._client: int | None = None
         """The client that is at the other end, as far as is known."""
+
+    async def run(self) -> None:
+        """Talk until the connection ends, or the client may do nothing any more."""
+        with self.channel.watching_access(self._on_access):
+            await super().run()
 
     def greet(self) -> None:
         """Ask for what the client has, and tell who is there."""
@@ -59,7 +81,7 @@ class Member(Session):
         """Take in what the client says of those it speaks for."""
         arrival = None if self._has_spoken else self._arrival(entries)
         self._has_spoken = True
-        self._presence.update(self, entries)
+        self._presence.update(self, entries, max_size=self.channel.limits.max_awareness_size)
         if self._client is None and len(entries) == 1:
             self._note_client(entries[0].client)
         if arrival is not None:
@@ -80,6 +102,41 @@ class Member(Session):
     def on_pressure(self, pressed: bool) -> None:
         """Pass on whether something waits to be sent."""
         self._report_pressure(self, pressed)
+
+    async def _parse(self, kind: Kind, payload: bytes) -> object:
+        if kind is Kind.AWARENESS:
+            limit = self.channel.limits.max_awareness_size
+            if len(payload) > limit + AWARENESS_FRAMING:
+                raise awareness_error(f"an awareness message of {len(payload)} bytes")
+        return await super()._parse(kind, payload)
+
+    def _on_step2(self, payload: bytes, extent: Extent) -> None:
+        if self._may_write:
+            super()._on_step2(payload, extent)
+        elif self._incoming.lacks(extent):
+            # A client that has no news answers with what it has deleted, which is no news either.
+            self._deny()
+
+    def _on_update(self, payload: bytes, extent: Extent) -> None:
+        if self._may_write:
+            super()._on_update(payload, extent)
+        elif payload != EMPTY_UPDATE:
+            self._deny()
+
+    @property
+    def _may_write(self) -> bool:
+        return self.channel.access is Access.READ_WRITE
+
+    def _deny(self) -> None:
+        self._was_denied = True
+        self.tell(encode_denied(READ_ONLY))
+
+    def _on_access(self) -> None:
+        if self.channel.access is Access.NONE:
+            self.refuse(AccessDeniedError("access was withdrawn", kind="access withdrawn"))
+        elif self._may_write and self._was_denied:
+            self._was_denied = False
+            self.ask_again()
 
     def _arrival(self, entries: list[AwarenessEntry]) -> Arrival | None:
         return self._presence.arrival(self, entries, since=self._joined)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from anyio import Event, fail_after
 from pycrdt import Awareness
 
 from .channel import Channel
-from .errors import MessageTooLargeError, ProtocolError
+from .errors import LimitReachedError, MessageTooLargeError
 from .presence import encode_states
 from .protocol import EMPTY_UPDATE, encode_step2, encode_update
 from .replica import EMPTY_STATE, Change, Replica, Signal
@@ -28,6 +29,13 @@ QUEUE_BYTES = 64 * 1024
 
 QUEUE_REPLIES = 1024
 """A peer that makes so many replies wait without reading them is refused."""
+
+POLICY_VIOLATION = 1008
+
+
+class _Queued(NamedTuple):
+    message: bytes
+    is_reply: bool
 
 
 class Outbox:
@@ -53,10 +61,10 @@ class Outbox:
         self._awareness = awareness
         self._on_pressure = on_pressure
         self._signal = Signal()
-        self._pressed = False
         self._drained = Event()
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[_Queued] = deque()
         self._queued_bytes = 0
+        self._replies = self._reply_bytes = 0
         self._owed_since: bytes | None = None
         self._owed_answers = 0
         self._owed_awareness: set[int] = set()
@@ -64,18 +72,17 @@ class Outbox:
     @property
     def pressed(self) -> bool:
         """Whether something waits."""
-        return self._pressed
+        return self._channel.is_behind
 
     def put(self, message: bytes) -> None:
         """Send a reply or a question, in its turn.
 
         Raises:
-            ProtocolError: The peer makes too many replies wait without reading them.
+            LimitReachedError: The peer makes too many replies wait without reading them.
         """
         if not self._passes(message):
-            if len(self._queue) >= QUEUE_REPLIES:
-                raise ProtocolError("too many unread replies", code=1008)
-            self._enqueue(message)
+            self._check_replies()
+            self._enqueue(message, is_reply=True)
 
     def put_after_changes(self, message: bytes) -> None:
         """Send a question that must not overtake the changes before it."""
@@ -100,7 +107,7 @@ class Outbox:
 
     def put_answer(self, state: bytes) -> None:
         """Answer a step 1 with all that a state vector does not cover."""
-        if not self._pressed:
+        if not self.pressed:
             self._send_or_enqueue(encode_step2(self._replica.update_since(state)))
             return
         # The newest question tells best what the peer has; every question gets an answer.
@@ -141,42 +148,68 @@ class Outbox:
             while (message := self._next()) is not None:
                 with fail_after(self._channel.limits.send_timeout):
                     await self._channel.send(message)
-            self._pressed = False
+                self._count(message)
+            self._channel.is_behind = False
             self._drained.set()
             self._on_pressure(False)
 
     def abandon(self) -> None:
         """Send nothing more but what is under way."""
-        self._queue.clear()
+        while self._queue:
+            self._account(self._queue.popleft(), -1)
         self._owed_since, self._owed_answers = None, 0
         self._owed_awareness.clear()
 
     async def drained(self) -> None:
         """Wait until nothing waits to be sent, or nothing can be sent any more."""
-        if self._pressed:
+        if self.pressed:
             await self._drained.wait()
 
     @property
     def _has_room(self) -> bool:
-        return len(self._queue) < QUEUE_MESSAGES and self._queued_bytes < QUEUE_BYTES
+        limit = min(QUEUE_BYTES, self._channel.limits.max_waiting_size)
+        return len(self._queue) < QUEUE_MESSAGES and self._queued_bytes < limit
 
     def _passes(self, message: bytes) -> bool:
         """Try to send without waiting; nothing overtakes what waits already."""
         self._check_size(message)
-        return not self._pressed and self._channel.send_nowait(message)
+        if self.pressed or not self._channel.send_nowait(message):
+            return False
+        self._count(message)
+        return True
+
+    def _count(self, message: bytes) -> None:
+        traffic = self._channel.traffic
+        traffic.messages_sent += 1
+        traffic.bytes_sent += len(message)
+
+    def _check_replies(self) -> None:
+        limit = self._channel.limits.max_waiting_size
+        if self._replies >= QUEUE_REPLIES or self._reply_bytes > limit:
+            raise LimitReachedError(
+                "too many replies wait unread", limit="max_waiting_size", code=POLICY_VIOLATION
+            )
 
     def _send_or_enqueue(self, message: bytes) -> None:
         if not self._passes(message):
             self._enqueue(message)
 
-    def _enqueue(self, message: bytes) -> None:
-        self._queue.append(message)
-        self._queued_bytes += len(message)
+    def _enqueue(self, message: bytes, *, is_reply: bool = False) -> None:
+        queued = _Queued(message, is_reply)
+        self._queue.append(queued)
+        self._account(queued, 1)
         self._press()
 
+    def _account(self, queued: _Queued, sign: int) -> None:
+        size = sign * len(queued.message)
+        self._queued_bytes += size
+        if queued.is_reply:
+            self._replies += sign
+            self._reply_bytes += size
+
     def _press(self) -> None:
-        if not self._pressed:
-            self._pressed = True
+        if not self.pressed:
+            self._channel.is_behind = True
             self._drained = Event()
             self._on_pressure(True)
         self._signal.set()
@@ -186,9 +219,9 @@ class Outbox:
             self._queue_owed()
         if not self._queue:
             return None
-        message = self._queue.popleft()
-        self._queued_bytes -= len(message)
-        return message
+        queued = self._queue.popleft()
+        self._account(queued, -1)
+        return queued.message
 
     def _queue_owed(self) -> None:
         update = self._next_owed_update()

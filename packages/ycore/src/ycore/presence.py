@@ -23,15 +23,22 @@ from itertools import islice
 from pycrdt import Awareness
 
 from .errors import LimitReachedError
+from .limits import Limits
 from .protocol import MAX_AWARENESS_CLOCK, AwarenessEntry, encode_awareness, encode_entries
 
-__all__ = ["Arrival", "LocalState", "Presence", "encode_state", "encode_states"]
+__all__ = [
+    "Arrival",
+    "LocalState",
+    "Presence",
+    "awareness_error",
+    "encode_state",
+    "encode_states",
+]
+
+MESSAGE_TOO_BIG = 1009
 
 MAX_OWNED = 10_000
 """One connection may not own more ids than this."""
-
-MAX_OWNED_BYTES = 1024 * 1024
-"""The states of one connection may not take more than this together."""
 
 MESSAGE_BYTES = 16 * 1024
 """A message takes no further state beyond so many bytes."""
@@ -136,18 +143,25 @@ class Presence:
         self._departed: dict[int, int] = {}
         """How many had left before a client that has left; the latest comes last."""
 
-    def update(self, owner: object, entries: Iterable[AwarenessEntry]) -> None:
+    def update(
+        self,
+        owner: object,
+        entries: Iterable[AwarenessEntry],
+        *,
+        max_size: int = Limits.max_awareness_size,
+    ) -> None:
         """Take in what a connection says.
 
         Args:
             owner: The connection.
             entries: What it says.
+            max_size: What the states of the connection may take together, in bytes.
 
         Raises:
             LimitReachedError: The connection brings too many states, or too large ones.
         """
         news = [entry for entry in entries if self._is_news(entry)]
-        self._check_limits(owner, news)
+        self._check_limits(owner, news, max_size)
         for entry in news:
             if not self._is_free(owner, entry.client):
                 self._claim(owner, entry)
@@ -251,13 +265,13 @@ class Presence:
     def _is_free(self, owner: object, client: int) -> bool:
         return self._owners.get(client, owner) is owner
 
-    def _check_limits(self, owner: object, news: list[AwarenessEntry]) -> None:
+    def _check_limits(self, owner: object, news: list[AwarenessEntry], max_size: int) -> None:
         sizes = dict(self._sizes.get(owner, {}))
         sizes.update((entry.client, _size(entry)) for entry in news)
-        if len(sizes) > MAX_OWNED or sum(sizes.values()) > MAX_OWNED_BYTES:
-            raise LimitReachedError(
-                f"more than {MAX_OWNED} awareness states, or {MAX_OWNED_BYTES} bytes of them"
-            )
+        if len(sizes) > MAX_OWNED:
+            raise awareness_error(f"more than {MAX_OWNED} awareness states")
+        if sum(sizes.values()) > max_size:
+            raise awareness_error(f"awareness states of more than {max_size} bytes")
 
     def _apply(self, owner: object, entries: list[AwarenessEntry]) -> None:
         if not entries:
@@ -308,6 +322,12 @@ class Presence:
         del self._sizes[claimant][client]
         if self._is_news(entry):
             self._apply(claimant, [entry])
+
+
+def awareness_error(what: str) -> LimitReachedError:
+    """Return the error for too much awareness; to come back with the same would not help."""
+    text = f"{what} (the option max_awareness_size)"
+    return LimitReachedError(text, limit="max_awareness_size", code=MESSAGE_TOO_BIG)
 
 
 def _size(entry: AwarenessEntry) -> int:

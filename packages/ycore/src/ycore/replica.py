@@ -16,9 +16,9 @@ from pycrdt import Doc, TransactionEvent, merge_updates
 
 from .errors import DocumentError, ProtocolError
 from .protocol import EMPTY_UPDATE
-from .updates import check_update, decode_state_vector
+from .updates import Extent, check_update, decode_state_vector
 
-__all__ = ["EMPTY_STATE", "Change", "Replica", "Signal", "Source"]
+__all__ = ["EMPTY_STATE", "LARGE", "Change", "Replica", "Signal", "Source"]
 
 EMPTY_STATE = b"\x00"
 """The state vector of an empty document."""
@@ -32,7 +32,8 @@ BATCH_LIMIT = 500
 BATCH_BYTES = 64 * 1024
 """What is applied or told together takes no further update beyond this: a message that is made
 of several must not exceed the limit that each of them kept."""
-
+LARGE = 256 * 1024
+"""What is larger takes so long to check, in bytes, that others would notice."""
 
 Item = TypeVar("Item")
 
@@ -78,7 +79,7 @@ class Change(NamedTuple):
 
 class _Received(NamedTuple):
     update: bytes
-    extent: dict[int, int]
+    extent: Extent
     source: Source
     complete: bool
 
@@ -142,18 +143,18 @@ class Replica:
             # A subscription keeps the document alive for ever.
             self.doc.unobserve(subscription)
 
-    def receive(self, update: bytes, source: Source, *, complete: bool = False) -> None:
-        """Check an update that arrived and keep it for the next turn.
+    def receive(
+        self, update: bytes, extent: Extent, source: Source, *, complete: bool = False
+    ) -> None:
+        """Keep an update that arrived for the next turn.
 
         Args:
-            update: The update.
+            update: The update, which was checked.
+            extent: What `check_update` told of it.
             source: Where it came from, to be told if it cannot be applied.
             complete: Whether it is all that the source has: no use to ask it for more.
-
-        Raises:
-            ProtocolError: The update is malformed or exceeds a bound.
         """
-        self._inbox.append(_Received(update, check_update(update), source, complete))
+        self._inbox.append(_Received(update, extent, source, complete))
         self.signal.set()
 
     def defer(self, action: Callable[[], None]) -> None:
@@ -217,6 +218,10 @@ class Replica:
         """Return the document's state vector."""
         with translating_panics():
             return self.doc.get_state()
+
+    def lacks(self, extent: Extent) -> bool:
+        """Whether an update of this extent has structs that the document does not have."""
+        return _exceeds(extent, decode_state_vector(self.state()))
 
     def is_covered_by(self, state: bytes) -> bool:
         """Whether a state vector holds all that the document's holds."""
@@ -286,20 +291,22 @@ class Replica:
             reason = f"an update that cannot be applied: {error}"
             received.source.refuse(ProtocolError(reason, code=1007))
 
-    def _covers(self, extent: dict[int, int]) -> bool:
-        return not _exceeds(extent, decode_state_vector(self.doc.get_state()))
+    def _covers(self, extent: Extent) -> bool:
+        return not self.lacks(extent)
 
     def _compare(self, batch: Sequence[_Received]) -> None:
         """Compare what was received with what has changed, which may be less or more."""
         if len(batch) == 1 and batch[0].update == self._applied:
             return
-        changed = check_update(self._applied) if self._applied else {}
+        # What is large would hold the event loop up; then the document's state tells.
+        is_large = self._relay and len(self._applied or b"") > LARGE
+        changed = check_update(self._applied) if self._applied and not is_large else {}
         self._ask_for_gaps(batch, changed)
         if self._applied and not self._relay and _exceeds(changed, _union(batch)):
             # Local changes that pycrdt had put off until something arrived: now they are told.
             self._updates.append(self._applied)
 
-    def _ask_for_gaps(self, batch: Sequence[_Received], known: dict[int, int]) -> None:
+    def _ask_for_gaps(self, batch: Sequence[_Received], known: Extent) -> None:
         """Ask again whoever sent what could not be applied for want of something before it."""
         suspects = [r for r in batch if not r.complete and _exceeds(r.extent, known)]
         if suspects:
@@ -324,8 +331,8 @@ def _portions(items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator
         yield portion
 
 
-def _union(batch: Sequence[_Received]) -> dict[int, int]:
-    union: dict[int, int] = {}
+def _union(batch: Sequence[_Received]) -> Extent:
+    union: Extent = {}
     for received in batch:
         for client, end in received.extent.items():
             union[client] = max(end, union.get(client, 0))
@@ -338,5 +345,5 @@ def _state_before(event: TransactionEvent) -> bytes:
     return state
 
 
-def _exceeds(extent: dict[int, int], known: dict[int, int]) -> bool:
+def _exceeds(extent: Extent, known: Extent) -> bool:
     return any(end > known.get(client, 0) for client, end in extent.items())

@@ -113,7 +113,9 @@ class Rooms(AsyncContextManagerMixin):
         """
         async with self._lease(id) as life:
             if life.leases > self.max_clients:
-                raise LimitReachedError(f"room {id!r} is full: {self.max_clients} clients")
+                raise LimitReachedError(
+                    f"room {id!r} is full: {self.max_clients} clients", limit="max_clients"
+                )
             yield life.room
 
     @asynccontextmanager
@@ -134,7 +136,7 @@ class Rooms(AsyncContextManagerMixin):
         if self._tasks is None:
             raise RuntimeError("the rooms are not open: use them as an async context manager")
         if len(self._lives) >= self.max_rooms:
-            raise LimitReachedError(f"there are {self.max_rooms} rooms already")
+            raise LimitReachedError(f"there are {self.max_rooms} rooms already", limit="max_rooms")
         life = self._lives[id] = _Life(id)
         self._tasks.start_soon(self._live, life)
         return life

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Self, TypedDict, final
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import Any, ClassVar, Self, TypedDict, final
 
-from anyio import AsyncContextManagerMixin, CancelScope, Event, move_on_after
+from anyio import (
+    AsyncContextManagerMixin,
+    BrokenResourceError,
+    CancelScope,
+    CapacityLimiter,
+    ClosedResourceError,
+    Event,
+    create_task_group,
+    move_on_after,
+)
 from anyio.abc import TaskStatus
 
+from .access import Access, AccessRequest, Authorize
+from .admission import GOING_AWAY, INTERNAL_ERROR, Admission, Doorkeeper, denial
 from .channel import Channel
-from .errors import LimitReachedError, RoomLoadError
+from .errors import MessageTooLargeError, ProtocolError, RefusedError
 from .limits import Limits
 from .room import Room
 from .rooms import RoomFactory, Rooms
+from .stats import ServerStats, Traffic
 from .tasks import background_tasks
 
 __all__ = ["ServerOptions", "ServerWire"]
 
 logger = logging.getLogger("ycore.server")
 
-GOING_AWAY, INTERNAL_ERROR = 1001, 1011
+FIRST_PERMANENT_CODE = 4400
+
+REVIEWS = 100
+"""So many connections are reviewed at a time."""
 
 
 class ServerOptions(TypedDict, total=False):
@@ -34,17 +50,48 @@ class ServerOptions(TypedDict, total=False):
     rooms: Rooms | None
     """Rooms to serve that are open already, shared with other wires; instead of `room_factory`."""
 
+    authorize: Authorize | None
+    """Decides what a client may do, before its room is loaded; default: everything."""
+
+    max_connections: int
+    """How many clients may be connected at a time, in all rooms; default 50,000."""
+
+    max_clients: int | None
+    """See `Rooms`."""
+
+    max_rooms: int | None
+    """See `Rooms`."""
+
+    linger: float | None
+    """See `Rooms`."""
+
     max_message_size: int
     """See `Limits`."""
 
-    handshake_timeout: float
+    max_waiting_size: int
     """See `Limits`."""
+
+    max_awareness_size: int
+    """See `Limits`."""
+
+    handshake_timeout: float
+    """See `Limits`; `authorize` may take as long."""
 
     send_timeout: float
     """See `Limits`."""
 
     close_timeout: float
     """See `Limits`."""
+
+
+class _Connection:
+    """A connection that is served."""
+
+    def __init__(self, channel: Channel, scope: CancelScope) -> None:
+        self.channel = channel
+        self.scope = scope
+        self.request: AccessRequest | None = None
+        """What it asked for, once it was let in."""
 
 
 class ServerWire(AsyncContextManagerMixin, ABC):
@@ -54,6 +101,9 @@ class ServerWire(AsyncContextManagerMixin, ABC):
     `listen`. Use it as an async context manager; inside it is reachable.
     """
 
+    wire: ClassVar[str] = ""
+    """The name of the wire, for `authorize`; a wire sets it."""
+
     # Private names have two underscores here: subclasses are other people's, with names of theirs.
 
     def __init__(
@@ -61,7 +111,14 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         *,
         room_factory: RoomFactory = Room,
         rooms: Rooms | None = None,
+        authorize: Authorize | None = None,
+        max_connections: int = 50_000,
+        max_clients: int | None = None,
+        max_rooms: int | None = None,
+        linger: float | None = None,
         max_message_size: int = Limits.max_message_size,
+        max_waiting_size: int = Limits.max_waiting_size,
+        max_awareness_size: int = Limits.max_awareness_size,
         handshake_timeout: float = Limits.handshake_timeout,
         send_timeout: float = Limits.send_timeout,
         close_timeout: float = Limits.close_timeout,
@@ -69,21 +126,29 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         """Take the options that every server takes; see `ServerOptions`.
 
         Raises:
-            ValueError: Both `rooms` and a `room_factory` are given, or a bound makes no sense.
+            ValueError: Both `rooms` and what they are made of are given, or a bound makes no sense.
         """
-        if rooms is not None and room_factory is not Room:
-            raise ValueError("rooms have a room_factory already: give one of the two")
+        if not max_connections >= 1:
+            raise ValueError(f"max_connections must be at least 1, not {max_connections!r}")
         self.limits = Limits(
             max_message_size=max_message_size,
+            max_waiting_size=max_waiting_size,
+            max_awareness_size=max_awareness_size,
             handshake_timeout=handshake_timeout,
             send_timeout=send_timeout,
             close_timeout=close_timeout,
         )
         self.__owns_rooms = rooms is None
-        self.__rooms = Rooms(room_factory) if rooms is None else rooms
-        self.__closing = False
-        self.__connections: set[CancelScope] = set()
+        self.__rooms = _choose_rooms(
+            rooms, room_factory, max_clients=max_clients, max_rooms=max_rooms, linger=linger
+        )
+        self.__door = Doorkeeper(
+            self.check, authorize, max_connections=max_connections, patience=handshake_timeout
+        )
+        self.__connections: set[_Connection] = set()
         self.__deserted = Event()
+        self.__traffic = Traffic()
+        self.__drops: Counter[str] = Counter()
 
     @property
     def rooms(self) -> Rooms:
@@ -108,29 +173,104 @@ class ServerWire(AsyncContextManagerMixin, ABC):
             OSError: The address cannot be used; the message names it.
         """
 
+    def check(self, request: AccessRequest) -> None:
+        """Make sure that nothing speaks against a client which the wire knows of.
+
+        A wire may override it; it is called before `authorize`.
+
+        Args:
+            request: What the client wants.
+
+        Raises:
+            AccessDeniedError: The client may not enter.
+        """
+
     @final
-    async def serve(self, channel: Channel) -> None:
+    @asynccontextmanager
+    async def admit(self, request: AccessRequest) -> AsyncIterator[Admission]:
+        """Let a client in for the duration of the block, in which it is served.
+
+        For a wire that can refuse a client before there is a channel. For others `serve` does it.
+
+        Args:
+            request: What the client wants.
+
+        Returns:
+            A context manager that gives what to pass to `serve`.
+
+        Raises:
+            RefusedError: The client is not let in; its `code` says why. It is counted and logged.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.__door.place())
+                admission = await self.__door.admit(request)
+            except RefusedError as exc:
+                self.__door.note_refusal(request.peer, exc)
+                raise
+            yield admission
+
+    @final
+    async def serve(self, channel: Channel, admission: Admission | None = None) -> None:
         """Serve one connection in its room until it ends; the channel is closed then.
 
         Raises nothing but cancellation: one connection's fault is that connection's.
 
         Args:
             channel: The connection, whose `id` is the room's.
+            admission: What `admit` gave, if the wire has called it.
         """
         channel.limits = self.limits
         with CancelScope() as scope:
-            self.__connections.add(scope)
+            connection = _Connection(channel, scope)
+            self.__connections.add(connection)
             try:
-                await self.__serve(channel)
+                await self.__serve(connection, admission)
             finally:
-                self.__connections.discard(scope)
-                if self.__closing and not self.__connections:
-                    self.__deserted.set()
+                self.__forget(connection)
+
+    @final
+    async def reauthorize(self, matching: Callable[[AccessRequest], bool] | None = None) -> None:
+        """Ask `authorize` again for clients that are connected, and apply what it says.
+
+        Who may do nothing any more is sent away; who may only read is told so with its next change;
+        who may write now is asked for its changes. If `authorize` fails the client is sent away to
+        come back, and is asked for then.
+
+        Args:
+            matching: Which ones, by what they asked for; default all.
+        """
+        limiter = CapacityLimiter(REVIEWS)
+        async with create_task_group() as tasks:
+            for connection in list(self.__connections):
+                request = connection.request
+                if request is not None and (matching is None or matching(request)):
+                    tasks.start_soon(self.__review, connection, request, limiter)
+
+    @final
+    def stats(self) -> ServerStats:
+        """Return what an operator wants to know, in numbers."""
+        traffic = Traffic()
+        traffic.add(self.__traffic)
+        for connection in self.__connections:
+            traffic.add(connection.channel.traffic)
+        return ServerStats(
+            rooms=len(self.rooms),
+            clients=len(self.__connections),
+            clients_behind=sum(each.channel.is_behind for each in self.__connections),
+            connections=self.__door.admitted,
+            messages_received=traffic.messages_received,
+            bytes_received=traffic.bytes_received,
+            messages_sent=traffic.messages_sent,
+            bytes_sent=traffic.bytes_sent,
+            refusals=dict(self.__door.refusals),
+            drops=dict(self.__drops),
+        )
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
-        self.__closing = False
         self.__deserted = Event()
+        self.__door.open()
         async with self.__open_rooms(), background_tasks() as tasks:
             await tasks.start(self.__listen)
             try:
@@ -152,24 +292,58 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         await self.listen(task_status=task_status)
         raise RuntimeError(f"{type(self).__name__}.listen returned: it must run until cancelled")
 
-    async def __serve(self, channel: Channel) -> None:
+    async def __serve(self, connection: _Connection, admission: Admission | None) -> None:
+        channel = connection.channel
         code, reason = GOING_AWAY, "the server is going away"
         try:
-            if not self.__closing:
-                async with self.rooms.join(channel.id) as room:
-                    await room.serve(channel)
-        except LimitReachedError as exc:
-            logger.warning("%s was refused: %s", channel.peer, exc)
+            await self.__serve_in_room(connection, admission)
+        except RefusedError as exc:
+            self.__door.note_refusal(channel.peer, exc)
             code, reason = exc.code, str(exc)
-        except RoomLoadError as exc:
-            # The room has logged why.
-            logger.warning("%s was refused: %s", channel.peer, exc)
-            code, reason = exc.code, "the room could not be loaded"
         except Exception:
             logger.exception("%s was dropped for a fault of the server", channel.peer)
             code, reason = INTERNAL_ERROR, "internal error"
         finally:
             await self.__close(channel, code, reason)
+
+    async def __serve_in_room(self, connection: _Connection, admission: Admission | None) -> None:
+        """Serve a connection in its room.
+
+        Raises:
+            RefusedError: It is not let in.
+        """
+        channel = connection.channel
+        async with AsyncExitStack() as stack:
+            if admission is None:
+                stack.enter_context(self.__door.place())
+                admission = await self.__door.admit(_request_of(channel, self.wire))
+            self.__door.check_open()
+            connection.request = admission.request
+            channel.grant(admission.access)
+            room = await stack.enter_async_context(self.rooms.join(channel.id))
+            if channel.access is Access.NONE:
+                raise denial(admission.request)
+            await room.serve(channel)
+
+    async def __review(
+        self, connection: _Connection, request: AccessRequest, limiter: CapacityLimiter
+    ) -> None:
+        async with limiter:
+            try:
+                connection.channel.grant(await self.__door.ask(request))
+            except RefusedError as exc:
+                if exc.code < FIRST_PERMANENT_CODE:
+                    connection.scope.cancel()
+                else:
+                    connection.channel.grant(Access.NONE)
+
+    def __forget(self, connection: _Connection) -> None:
+        self.__connections.discard(connection)
+        self.__traffic.add(connection.channel.traffic)
+        if connection.channel.failure is not None:
+            self.__drops[_kind_of(connection.channel.failure)] += 1
+        if not (self.__door.is_open or self.__connections):
+            self.__deserted.set()
 
     async def __close(self, channel: Channel, code: int, reason: str) -> None:
         """Make sure that a channel is closed, whatever a room did with it."""
@@ -181,11 +355,45 @@ class ServerWire(AsyncContextManagerMixin, ABC):
 
     async def __end_connections(self) -> None:
         """Tell every client that the server goes, after what it still has to be sent."""
-        self.__closing = True
+        self.__door.close()
         if not self.__connections:
             return
-        for scope in self.__connections:
-            scope.cancel()
+        for connection in self.__connections:
+            connection.scope.cancel()
         # Each connection ends within its own bound; this is for a wire that keeps none.
         with move_on_after(2 * self.limits.close_timeout + 1, shield=True):
             await self.__deserted.wait()
+
+
+def _choose_rooms(rooms: Rooms | None, factory: RoomFactory, **options: Any) -> Rooms:
+    given = {name: value for name, value in options.items() if value is not None}
+    if rooms is None:
+        return Rooms(factory, **given)
+    if factory is not Room or given:
+        raise ValueError(
+            "rooms have a room_factory and limits of their own already: give one of the two"
+        )
+    return rooms
+
+
+def _request_of(channel: Channel, wire: str) -> AccessRequest:
+    return AccessRequest(
+        room=channel.id, wire=wire, peer=channel.peer, credentials=channel.credentials
+    )
+
+
+def _kind_of(failure: Exception) -> str:
+    """Return under what a failure that ended a connection is counted."""
+    match failure:
+        case RefusedError() as error:
+            return error.kind
+        case MessageTooLargeError():
+            return "message too large"
+        case ProtocolError():
+            return "protocol error"
+        case TimeoutError():
+            return "too slow"
+        case OSError() | BrokenResourceError() | ClosedResourceError():
+            return "connection lost"
+        case _:
+            return "fault of the server"

@@ -9,22 +9,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TypeVarTuple, Unpack
+from typing import Any, TypeVarTuple, Unpack
 
 from anyio import (
     BrokenResourceError,
     CancelScope,
+    CapacityLimiter,
     ClosedResourceError,
     create_task_group,
     current_time,
     fail_after,
     move_on_after,
+    to_thread,
 )
 from anyio.abc import TaskGroup
+from anyio.lowlevel import RunVar
 from pycrdt import Awareness
 
 from .channel import Channel
-from .errors import LimitReachedError, ProtocolError
+from .errors import ProtocolError, RefusedError
 from .outbox import Outbox
 from .protocol import (
     AwarenessEntry,
@@ -35,9 +38,9 @@ from .protocol import (
     encode_echo,
     encode_step1,
 )
-from .replica import Change, Replica
+from .replica import LARGE, Change, Replica
 from .throttle import Throttle
-from .updates import decode_state_vector
+from .updates import Extent, check_update, decode_state_vector
 
 __all__ = ["Session"]
 
@@ -47,6 +50,15 @@ ASK_INTERVAL = 1.0
 """A peer is asked at most so often for what is missing, in seconds."""
 
 NORMAL, GOING_AWAY, INTERNAL_ERROR = 1000, 1001, 1011
+
+PARSERS: dict[Kind, Callable[[bytes], object]] = {
+    Kind.STEP1: decode_state_vector,
+    Kind.STEP2: check_update,
+    Kind.UPDATE: check_update,
+    Kind.AWARENESS: decode_awareness,
+}
+
+_limiter: RunVar[CapacityLimiter] = RunVar("ycore_parsing")
 
 
 class Session(ABC):
@@ -64,19 +76,17 @@ class Session(ABC):
             awareness: The states that the peer is told of.
         """
         self.channel = channel
-        self.failure: Exception | None = None
-        """Why this side ended the conversation, if it was for a fault."""
         self.unknown_messages = 0
         """How many messages were ignored for their unknown type."""
         self._incoming = incoming
         self._outgoing = outgoing
         self._awareness = awareness
         self._outbox = Outbox(channel, outgoing, awareness, self._on_pressure)
-        self._handlers: dict[Kind, Callable[[bytes], None]] = {
+        self._handlers: dict[Kind, Callable[[bytes, Any], None]] = {
             Kind.STEP1: self._on_step1,
             Kind.STEP2: self._on_step2,
             Kind.UPDATE: self._on_update,
-            Kind.AWARENESS: self._on_awareness_message,
+            Kind.AWARENESS: self._on_awareness,
             Kind.DENIED: self._on_denied,
             Kind.QUERY_AWARENESS: self._on_query_awareness,
             Kind.ECHO: self._on_echo,
@@ -88,6 +98,11 @@ class Session(ABC):
         self._sending: CancelScope | None = None
         self._farewell = (GOING_AWAY, "the server is going away")
         self._asking = Throttle(self._ask, lambda: ASK_INTERVAL)
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why this side ended the conversation, if it was for a fault."""
+        return self.channel.failure
 
     async def run(self) -> None:
         """Talk until the channel ends or this side ends it, then close the channel.
@@ -117,7 +132,7 @@ class Session(ABC):
             self._lost = self._lost or error
             self._scope.deadline = current_time() + self.channel.limits.close_timeout
         elif self.failure is None:
-            self.failure = error
+            self.channel.failure = error
             self._scope.cancel()
 
     def ask_again(self) -> None:
@@ -176,17 +191,36 @@ class Session(ABC):
         messages = list(decode(frame))
         if _is_foreign(messages[0]):
             raise ProtocolError("the peer does not speak the Yjs protocol")
-        self._dispatch(messages)
+        await self._take_in(frame, messages)
         async for frame in self.channel:
-            self._dispatch(decode(frame))
+            await self._take_in(frame, decode(frame))
 
-    def _dispatch(self, messages: Iterable[Message]) -> None:
+    async def _take_in(self, frame: bytes, messages: Iterable[Message]) -> None:
+        traffic = self.channel.traffic
+        traffic.messages_received += 1
+        traffic.bytes_received += len(frame)
         for kind, payload in messages:
+            parsed = await self._parse(kind, payload)
             if self.failure is None:
-                self._handlers[kind](payload)
+                self._handlers[kind](payload, parsed)
 
-    def _on_step1(self, payload: bytes) -> None:
-        decode_state_vector(payload)
+    async def _parse(self, kind: Kind, payload: bytes) -> object:
+        """Check and parse a payload.
+
+        Raises:
+            ProtocolError: It is malformed or exceeds a bound.
+        """
+        parser = PARSERS.get(kind)
+        if parser is None:
+            return None
+        if len(payload) <= LARGE:
+            return parser(payload)
+        # It takes so long that others would notice; one thread at a time, for they share one lock.
+        return await to_thread.run_sync(
+            parser, payload, abandon_on_cancel=True, limiter=_parsing_limiter()
+        )
+
+    def _on_step1(self, payload: bytes, parsed: object) -> None:
         # The answer also tells the peer that all it sent before has been applied.
         self._incoming.defer(partial(self._contain, self.answer, payload))
 
@@ -194,25 +228,25 @@ class Session(ABC):
         """Answer a step 1."""
         self._outbox.put_answer(state)
 
-    def _on_step2(self, payload: bytes) -> None:
-        self._incoming.receive(payload, self, complete=True)
+    def _on_step2(self, payload: bytes, extent: Extent) -> None:
+        self._incoming.receive(payload, extent, self, complete=True)
 
-    def _on_update(self, payload: bytes) -> None:
-        self._incoming.receive(payload, self)
+    def _on_update(self, payload: bytes, extent: Extent) -> None:
+        self._incoming.receive(payload, extent, self)
 
-    def _on_awareness_message(self, payload: bytes) -> None:
-        self.on_awareness(decode_awareness(payload))
+    def _on_awareness(self, payload: bytes, entries: list[AwarenessEntry]) -> None:
+        self.on_awareness(entries)
 
-    def _on_denied(self, payload: bytes) -> None:
+    def _on_denied(self, payload: bytes, parsed: object) -> None:
         self.on_denied(payload.decode(errors="replace"))
 
-    def _on_query_awareness(self, payload: bytes) -> None:
+    def _on_query_awareness(self, payload: bytes, parsed: object) -> None:
         self.on_query_awareness()
 
-    def _on_echo(self, payload: bytes) -> None:
+    def _on_echo(self, payload: bytes, parsed: object) -> None:
         self._incoming.defer(partial(self.tell, encode_echo(payload)))
 
-    def _on_unknown(self, payload: bytes) -> None:
+    def _on_unknown(self, payload: bytes, parsed: object) -> None:
         self.unknown_messages += 1
 
     def _ask(self) -> None:
@@ -250,7 +284,7 @@ class Session(ABC):
 
     async def _finish(self) -> None:
         if self.failure is None and self.channel.close_code is None:
-            self.failure = self._lost
+            self.channel.failure = self._lost
         if self.failure is not None or self.channel.close_code is not None:
             self._outbox.abandon()
         else:
@@ -267,7 +301,7 @@ class Session(ABC):
         match self.failure:
             case None:
                 return self._farewell
-            case ProtocolError() | LimitReachedError() as error:
+            case ProtocolError() | RefusedError() as error:
                 return error.code, _shorten(str(error))
             case TimeoutError():
                 return 1008, "too slow"
@@ -275,6 +309,15 @@ class Session(ABC):
                 return NORMAL, ""
             case _:
                 return INTERNAL_ERROR, "internal error"
+
+
+def _parsing_limiter() -> CapacityLimiter:
+    """Return what bounds the threads that parse in this event loop."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        _limiter.set(CapacityLimiter(1))
+        return _limiter.get()
 
 
 def _is_foreign(first: Message) -> bool:

@@ -38,7 +38,10 @@ from typing import NoReturn
 
 from .errors import ProtocolError
 
-__all__ = ["MAX_NESTING", "check_update", "decode_state_vector"]
+__all__ = ["MAX_NESTING", "Extent", "check_update", "decode_state_vector"]
+
+Extent = dict[int, int]
+"""For each client the clock behind the last of its structs."""
 
 MAX_NESTING = 100
 """How deep arrays and objects may nest in a value or in JSON."""
@@ -78,7 +81,7 @@ _match_run = re.compile(
 ).match
 
 
-def check_update(update: bytes) -> dict[int, int]:
+def check_update(update: bytes) -> Extent:
     """Check that an update has the right shape and nothing out of bounds.
 
     What depends on the document, such as whether an origin exists, is not checked.
@@ -98,7 +101,7 @@ def check_update(update: bytes) -> dict[int, int]:
         raise _malformed("it ends too early") from None
 
 
-def decode_state_vector(state: bytes) -> dict[int, int]:
+def decode_state_vector(state: bytes) -> Extent:
     """Check a state vector and return its clocks by client.
 
     Raises:

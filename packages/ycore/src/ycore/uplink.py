@@ -23,6 +23,7 @@ from .protocol import (
 )
 from .replica import EMPTY_STATE, Replica
 from .session import NORMAL, Session
+from .updates import Extent
 
 __all__ = ["Uplink"]
 
@@ -68,6 +69,8 @@ class Uplink(Session):
         self._on_synchronized = on_synchronized
         self._farewell = (NORMAL, "")
         self._server_state: bytes | None = None
+        self.denied: str | None = None
+        """What the server said when it did not accept a change, until it asks for changes anew."""
         self.has_answered = False
         """Whether the server has been told what it lacked; only changes follow."""
         self._questions = 0
@@ -141,6 +144,7 @@ class Uplink(Session):
     def answer(self, state: bytes) -> None:
         """Keep the server's question until the next push."""
         self._server_state = state
+        self.denied = None
 
     def on_awareness(self, entries: list[AwarenessEntry]) -> None:
         """Take in what the server says of others; what it says of this client is corrected."""
@@ -161,11 +165,13 @@ class Uplink(Session):
         self._outgoing.track_states = pressed
 
     def on_denied(self, reason: str) -> None:
-        """Log that changes are not accepted."""
-        logger.warning("%s does not accept changes: %s", self.channel.peer, reason)
+        """Take note that changes are not accepted."""
+        if self.denied is None:
+            logger.warning("%s does not accept changes: %s", self.channel.peer, reason)
+        self.denied = reason
 
-    def _on_step2(self, payload: bytes) -> None:
-        super()._on_step2(payload)
+    def _on_step2(self, payload: bytes, extent: Extent) -> None:
+        super()._on_step2(payload, extent)
         self._incoming.defer(self._count_answer)
 
     def _answer_server(self, state: bytes) -> None:

@@ -6,7 +6,7 @@ from anyio import WouldBlock, create_memory_object_stream
 from anyio.lowlevel import checkpoint
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from ycore import Channel, MessageTooLargeError
+from ycore import Channel, Credentials, MessageTooLargeError
 
 __all__ = ["MemoryChannel", "channel_pair"]
 
@@ -23,8 +23,9 @@ class MemoryChannel(Channel):
         outgoing: MemoryObjectSendStream[bytes],
         incoming: MemoryObjectReceiveStream[bytes],
         peer: str,
+        credentials: Credentials | None = None,
     ) -> None:
-        super().__init__(id, peer=peer)
+        super().__init__(id, peer=peer, credentials=credentials)
         self._outgoing = outgoing
         self._incoming = incoming
         self._other: MemoryChannel | None = None
@@ -69,11 +70,16 @@ class MemoryChannel(Channel):
             raise MessageTooLargeError(len(message), self.limits.max_message_size)
 
 
-def channel_pair(id: str, server_name: str) -> tuple[MemoryChannel, MemoryChannel]:  # noqa: A002
+def channel_pair(
+    id: str,  # noqa: A002
+    server_name: str,
+    credentials: Credentials,
+) -> tuple[MemoryChannel, MemoryChannel]:
     """Return the two ends of a new connection: the client's and the server's."""
     to_server, from_client = create_memory_object_stream[bytes](CAPACITY)
     to_client, from_server = create_memory_object_stream[bytes](CAPACITY)
     client = MemoryChannel(id, to_server, from_server, peer=f"memory {server_name!r}")
-    server = MemoryChannel(id, to_client, from_client, peer=f"memory client of {server_name!r}")
+    peer = f"memory client of {server_name!r}"
+    server = MemoryChannel(id, to_client, from_client, peer, credentials)
     client._other, server._other = server, client  # noqa: SLF001 - the same class's
     return client, server

@@ -8,7 +8,7 @@ from typing import Unpack
 
 from anyio import WouldBlock
 
-from ycore import Channel, ClientOptions, ClientWire
+from ycore import Channel, ClientOptions, ClientWire, Credentials
 
 from .channel import channel_pair
 from .server import listening
@@ -41,13 +41,14 @@ class MemoryClient(ClientWire):
         Raises:
             ConnectionError: No server of this name is bound in this event loop.
         """
+        credentials = Credentials(token=await self.get_token())
         acceptor = listening().get(self.name)
         if acceptor is None:
             raise ConnectionRefusedError(
                 f'no memory server of this name is bound in this event loop; bind("memory"'
                 f"{f', name={self.name!r}' if self.name else ''}) first"
             )
-        ours, theirs = channel_pair(self.id, self.name)
+        ours, theirs = channel_pair(self.id, self.name, credentials)
         try:
             acceptor.send_nowait(theirs)
         except WouldBlock:

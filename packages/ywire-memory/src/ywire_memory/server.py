@@ -39,6 +39,8 @@ def listening() -> dict[str, Acceptor]:
 class MemoryServer(ServerWire):
     """Serves the clients of the same event loop."""
 
+    wire = "memory"
+
     def __init__(self, *, name: str = "", **options: Unpack[ServerOptions]) -> None:
         """Make a server.
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
 from typing import Unpack
+from urllib.parse import parse_qsl
 
 from anyio import CancelScope, sleep_forever
 from anyio.abc import TaskStatus
+from multidict import CIMultiDict
 
-from ycore import ServerOptions, ServerWire
+from ycore import AccessRequest, RefusedError, ServerOptions, ServerWire
 
 from .addresses import check_path, room_below
 from .asgi_channel import AsgiChannel, Receive, Scope, Send
+from .origins import OriginCheck, Origins
+from .requests import credentials_of, headers_of, status_of
 
 __all__ = ["AsgiServer"]
 
@@ -26,20 +32,26 @@ class AsgiServer(ServerWire):
     of that; or give it to an ASGI server by itself, whose lifespan events it follows.
     """
 
-    def __init__(self, *, path: str = "/", **options: Unpack[ServerOptions]) -> None:
+    wire = "websocket"
+
+    def __init__(
+        self, *, path: str = "/", origins: Origins = None, **options: Unpack[ServerOptions]
+    ) -> None:
         """Make an application.
 
         Args:
             path: The path below which the rooms are, below the one at which this is mounted: a
                 room's URL is the path, a slash, its id.
+            origins: See `WebsocketEndpoint`.
             options: See `ServerOptions`.
 
         Raises:
             ValueError: The path does not start with a slash, or has characters that would have
-                to be encoded; both `rooms` and a `room_factory` are given, or a bound makes no
-                sense.
+                to be encoded; what is given as an origin is none; both `rooms` and a
+                `room_factory` are given, or a bound makes no sense.
         """
         super().__init__(**options)
+        self._origins = OriginCheck(origins)
         self.path = check_path(path)
         self._has_started = False
 
@@ -48,6 +60,10 @@ class AsgiServer(ServerWire):
         self._has_started = True
         task_status.started()
         await sleep_forever()
+
+    def check(self, request: AccessRequest) -> None:
+        """Look at where a browser comes from; see `ServerWire.check`."""
+        self._origins.check(request.credentials.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or the lifespan (ASGI specification, "Applications").
@@ -81,11 +97,19 @@ class AsgiServer(ServerWire):
         await receive()
         room = room_below(self.path, _path(scope))
         if room is None:
-            await _refuse(scope, send)
+            await _refuse(scope, send, NOT_FOUND, "there are no rooms here\n")
             return
-        await send({"type": "websocket.accept"})
-        with CancelScope() as call:
-            await self.serve(AsgiChannel(room, receive, send, _peer(scope), call.cancel))
+        try:
+            async with self.admit(_access_request(scope, room, self.wire)) as admission:
+                await send({"type": "websocket.accept"})
+                asked = admission.request
+                with CancelScope() as call:
+                    channel = AsgiChannel(
+                        room, receive, send, asked.peer, call.cancel, asked.credentials
+                    )
+                    await self.serve(channel, admission)
+        except RefusedError as exc:
+            await _refuse(scope, send, status_of(exc), f"{exc}\n", headers_of(exc))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Be entered from the server's start to its end."""
@@ -102,20 +126,49 @@ class AsgiServer(ServerWire):
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
-    """Answer a websocket at a path without rooms, before it is one."""
+async def _refuse(
+    scope: Scope, send: Send, status: int, text: str, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer a websocket before it is one; servers that do not say how to answer with 403."""
     if "websocket.http.response" in scope.get("extensions", {}):
-        await _respond(send, "websocket.http", NOT_FOUND, "there are no rooms here\n")
+        await _respond(send, "websocket.http", status, text, headers)
     else:
         await send({"type": "websocket.close"})
 
 
-async def _respond(send: Send, kind: str, status: int, text: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+async def _respond(
+    send: Send, kind: str, status: int, text: str, headers: Mapping[str, str] | None = None
+) -> None:
+    sent = {"Content-Type": "text/plain; charset=utf-8", **(headers or {})}
     if status == UPGRADE_REQUIRED:
-        headers.append((b"upgrade", b"websocket"))
-    await send({"type": f"{kind}.response.start", "status": status, "headers": headers})
+        sent["Upgrade"] = "websocket"
+    encoded = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
+    await send({"type": f"{kind}.response.start", "status": status, "headers": encoded})
     await send({"type": f"{kind}.response.body", "body": text.encode()})
+
+
+def _access_request(scope: Scope, room: str, wire: str) -> AccessRequest:
+    headers: CIMultiDict[str] = CIMultiDict(
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in scope.get("headers", ())
+    )
+    query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+    return AccessRequest(
+        room=room,
+        wire=wire,
+        peer=_peer(scope),
+        credentials=credentials_of(headers, _cookies(headers), query),
+    )
+
+
+def _cookies(headers: CIMultiDict[str]) -> dict[str, str]:
+    cookies: SimpleCookie = SimpleCookie()
+    for header in headers.getall("Cookie", ()):
+        try:
+            cookies.load(header)
+        except CookieError:
+            continue
+    return {name: cookie.value for name, cookie in cookies.items()}
 
 
 def _path(scope: Scope) -> str:

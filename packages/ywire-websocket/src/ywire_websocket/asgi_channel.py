@@ -15,7 +15,7 @@ from anyio import (
     move_on_after,
 )
 
-from ycore import Channel, MessageTooLargeError, ProtocolError
+from ycore import Channel, Credentials, MessageTooLargeError, ProtocolError
 
 __all__ = ["AsgiChannel", "Receive", "Scope", "Send"]
 
@@ -40,6 +40,7 @@ class AsgiChannel(Channel):
         send: Send,
         peer: str,
         cut: Callable[[], None],
+        credentials: Credentials,
     ) -> None:
         """Make a channel.
 
@@ -50,8 +51,9 @@ class AsgiChannel(Channel):
             peer: Who is at the other end.
             cut: Ends the application's call: ASGI has no other way to have the server drop the
                 connection of a peer that does not read.
+            credentials: What the peer shows of itself.
         """
-        super().__init__(id, peer=peer)
+        super().__init__(id, peer=peer, credentials=credentials)
         self._next_event = receive
         self._pass_event = send
         self._cut = cut

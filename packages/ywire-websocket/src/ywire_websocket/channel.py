@@ -15,7 +15,7 @@ from aiohttp import WSMsgType as Type
 from aiohttp.web import WebSocketResponse
 from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, move_on_after
 
-from ycore import Channel, MessageTooLargeError, ProtocolError
+from ycore import Channel, Credentials, MessageTooLargeError, ProtocolError
 
 __all__ = ["ClientChannel", "ServerChannel"]
 
@@ -133,6 +133,7 @@ class ServerChannel(WebsocketChannel):
         *,
         peer: str,
         is_deaf: Callable[[], bool],
+        credentials: Credentials,
     ) -> None:
         """Make a channel.
 
@@ -142,8 +143,9 @@ class ServerChannel(WebsocketChannel):
             transport: What it is on.
             peer: Who is at the other end.
             is_deaf: Whether what the peer sends does not arrive any more.
+            credentials: What the peer shows of itself.
         """
-        super().__init__(id, peer=peer)
+        super().__init__(id, peer=peer, credentials=credentials)
         self._socket: WebSocketResponse = socket
         self._transport = transport
         self._is_deaf = is_deaf

@@ -47,7 +47,7 @@ class WebsocketClient(ClientWire):
             path: The path below which the rooms are.
             url: The URL below which the rooms are, for instance "wss://example.org/rooms";
                 instead of host, port and path.
-            headers: HTTP headers to send.
+            headers: HTTP headers to send; the option `token` adds `Authorization: Bearer …`.
             params: A query to send.
             cookies: Cookies to send.
             ssl_context: Connect by TLS with this; by default a `wss://` URL uses the system's.
@@ -98,7 +98,7 @@ class WebsocketClient(ClientWire):
                 timeout=aiohttp.ClientWSTimeout(ws_close=self.limits.close_timeout),
                 autoclose=False,
                 heartbeat=self._heartbeat,
-                headers=self._headers,
+                headers=await self._headers_with_token(),
                 ssl=self._ssl_context or True,
             )
         except aiohttp.WSServerHandshakeError as exc:
@@ -109,6 +109,12 @@ class WebsocketClient(ClientWire):
             raise ConnectionError(f"the server answered with HTTP {exc.status}") from exc
         except aiohttp.ClientError as exc:
             raise ConnectionError(str(exc) or type(exc).__name__) from exc
+
+    async def _headers_with_token(self) -> Mapping[str, str] | None:
+        token = await self.get_token()
+        if token is None:
+            return self._headers
+        return {**(self._headers or {}), "Authorization": f"Bearer {token}"}
 
     def _url(self) -> URL:
         url = self._base.with_path(

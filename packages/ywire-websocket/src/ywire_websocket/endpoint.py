@@ -8,11 +8,13 @@ from aiohttp import web
 from anyio import sleep_forever
 from anyio.abc import TaskStatus
 
-from ycore import ServerOptions, ServerWire
+from ycore import AccessRequest, Admission, RefusedError, ServerOptions, ServerWire
 
 from .addresses import check_path
 from .channel import ServerChannel
 from .loop import require_asyncio
+from .origins import OriginCheck, Origins
+from .requests import credentials_of, headers_of, status_of
 
 __all__ = ["WebsocketEndpoint"]
 
@@ -23,15 +25,29 @@ ANY_ROOM = "{room:(?s:.*)}"
 class WebsocketEndpoint(ServerWire):
     """Serves the websockets that an aiohttp application hands to `handle`."""
 
-    def __init__(self, *, heartbeat: float = 15.0, **options: Unpack[ServerOptions]) -> None:
+    wire = "websocket"
+
+    def __init__(
+        self,
+        *,
+        heartbeat: float = 15.0,
+        origins: Origins = None,
+        **options: Unpack[ServerOptions],
+    ) -> None:
         """Make an endpoint; its routes answer while it is entered.
 
         Args:
             heartbeat: A client that sends nothing for so long is asked for a sign of life, and
                 dropped after half of that again, in seconds.
+            origins: The origins of pages from which a browser may connect, or "*" for all; by
+                default all, but one that sends cookies must come from a page of this server.
             options: See `ServerOptions`.
+
+        Raises:
+            ValueError: What is given as an origin is none.
         """
         super().__init__(**options)
+        self._origins = OriginCheck(origins)
         self._heartbeat = heartbeat
         self._is_deaf = False
 
@@ -58,6 +74,10 @@ class WebsocketEndpoint(ServerWire):
         if prefix:
             router.add_route("GET", prefix, self.handle)
 
+    def check(self, request: AccessRequest) -> None:
+        """Look at where a browser comes from; see `ServerWire.check`."""
+        self._origins.check(request.credentials.headers)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one request: a websocket in the room that the route's `room` names."""
         response = web.WebSocketResponse(
@@ -72,28 +92,49 @@ class WebsocketEndpoint(ServerWire):
                 text="this is a websocket endpoint for Yjs clients\n",
                 headers={"Upgrade": "websocket"},
             )
-        await response.prepare(request)
-        # It is None once the client has gone; uvloop's is none of asyncio's.
-        if request.transport is not None:
-            # The router has decoded the id, once.
-            room = request.match_info.get("room", "")
-            await self.serve(
-                ServerChannel(
-                    room,
-                    response,
-                    request.transport,
-                    peer=_peer(request),
-                    is_deaf=lambda: self._is_deaf,
-                )
-            )
+        try:
+            async with self.admit(_access_request(request, self.wire)) as admission:
+                await response.prepare(request)
+                await self._serve_websocket(request, response, admission)
+        except RefusedError as exc:
+            body = f"{exc}\n".encode()
+            return web.Response(status=status_of(exc), body=body, headers=headers_of(exc))
         return response
+
+    async def _serve_websocket(
+        self, request: web.Request, response: web.WebSocketResponse, admission: Admission
+    ) -> None:
+        # It is None once the client has gone; uvloop's is none of asyncio's.
+        if request.transport is None:
+            return
+        channel = ServerChannel(
+            admission.request.room,
+            response,
+            request.transport,
+            peer=admission.request.peer,
+            is_deaf=lambda: self._is_deaf,
+            credentials=admission.request.credentials,
+        )
+        await self.serve(channel, admission)
 
     def stop_hearing(self) -> None:
         """Be told that the application shuts down: aiohttp drops what clients send from then on."""
         self._is_deaf = True
 
 
-def _peer(request: web.Request) -> str:
-    assert request.transport is not None
-    name = request.transport.get_extra_info("peername")
-    return f"websocket {name[0]}:{name[1]}" if name else "websocket"
+def _access_request(request: web.Request, wire: str) -> AccessRequest:
+    certificate = None
+    peer = "websocket"
+    if request.transport is not None:
+        certificate = request.transport.get_extra_info("peercert")
+        if name := request.transport.get_extra_info("peername"):
+            peer = f"websocket {name[0]}:{name[1]}"
+    return AccessRequest(
+        # The router has decoded the id, once.
+        room=request.match_info.get("room", ""),
+        wire=wire,
+        peer=peer,
+        credentials=credentials_of(
+            request.headers, request.cookies, request.query, certificate or None
+        ),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Unpack
+from typing import Any, Unpack
 
 from aiohttp import web
 from anyio import Event
@@ -13,6 +13,7 @@ from anyio import Event
 from ycore import Room, Rooms, ServerOptions
 
 from .endpoint import WebsocketEndpoint
+from .origins import Origins
 
 __all__ = ["mount"]
 
@@ -22,6 +23,9 @@ class EndpointOptions(ServerOptions, total=False):
 
     heartbeat: float
     """A client that sends nothing for so long is asked for a sign of life, in seconds."""
+
+    origins: Origins
+    """See `WebsocketEndpoint`."""
 
 
 def mount(
@@ -52,13 +56,24 @@ def mount(
     """
     if options.get("rooms") is None:
         # The application's, not the endpoint's: they outlive the endpoint's connections.
-        options["rooms"] = Rooms(options.pop("room_factory", Room))
+        options["rooms"] = _make_rooms(options)
     endpoint = WebsocketEndpoint(**options)
     endpoint.add_routes(application.router, path)
     life = _Life(endpoint)
     application.cleanup_ctx.append(life.span)
     application.on_shutdown.append(life.end_connections)
     return endpoint
+
+
+def _make_rooms(options: EndpointOptions) -> Rooms:
+    """Make rooms of the options that are about them, and take these away."""
+    limits = {
+        "linger": options.pop("linger", None),
+        "max_rooms": options.pop("max_rooms", None),
+        "max_clients": options.pop("max_clients", None),
+    }
+    given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
+    return Rooms(options.pop("room_factory", Room), **given)
 
 
 class _Life:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-from contextlib import suppress
-from socket import socket
 from ssl import SSLContext
 from typing import Unpack
 
 from aiohttp import web
 from anyio import CancelScope, sleep_forever, to_thread
 from anyio.abc import TaskStatus
-from anyio.lowlevel import checkpoint
 
 from ycore import ServerOptions
 
+from .accepting import Patience, Site, stop
 from .addresses import bind_sockets, check_path
 from .endpoint import WebsocketEndpoint
 from .loop import require_asyncio
+from .origins import Origins
 
 __all__ = ["WebsocketServer"]
-
-ACCEPTING_TURNS = 5
-"""After so many turns of asyncio's event loop what it has accepted is a connection of aiohttp's."""
 
 
 class WebsocketServer(WebsocketEndpoint):
@@ -37,6 +31,7 @@ class WebsocketServer(WebsocketEndpoint):
         path: str = "/",
         ssl_context: SSLContext | None = None,
         heartbeat: float = 15.0,
+        origins: Origins = None,
         **options: Unpack[ServerOptions],
     ) -> None:
         """Make a server.
@@ -48,13 +43,14 @@ class WebsocketServer(WebsocketEndpoint):
             ssl_context: Serve `wss://` with this.
             heartbeat: A client that sends nothing for so long is asked for a sign of life, and
                 dropped after half of that again, in seconds.
+            origins: See `WebsocketEndpoint`.
             options: See `ServerOptions`.
 
         Raises:
             ValueError: The path does not start with a slash, or has characters that would have
-                to be encoded.
+                to be encoded; or what is given as an origin is none.
         """
-        super().__init__(heartbeat=heartbeat, **options)
+        super().__init__(heartbeat=heartbeat, origins=origins, **options)
         self.host = host
         self.path = check_path(path)
         self._port = port
@@ -78,37 +74,32 @@ class WebsocketServer(WebsocketEndpoint):
         # Names are resolved in there.
         sockets = await to_thread.run_sync(bind_sockets, self.host, self._port)
         self._port = sockets[0].getsockname()[1]
+        patience = Patience(self.limits.handshake_timeout)
         runner = web.AppRunner(
-            self._application(), access_log=None, shutdown_timeout=self.limits.close_timeout
+            self._application(patience),
+            access_log=None,
+            keepalive_timeout=patience.seconds,
+            shutdown_timeout=self.limits.close_timeout,
         )
         try:
             await runner.setup()
             for sock in sockets:
-                await web.SockSite(runner, sock, ssl_context=self._ssl_context).start()
+                context = self._ssl_context
+                await Site(runner, sock, ssl_context=context, patience=patience).start()
             task_status.started()
             await sleep_forever()
         finally:
             with CancelScope(shield=True):
-                await _stop(runner, sockets)
+                await stop(runner, sockets)
+            patience.end()
             for sock in sockets:
                 sock.close()
 
-    def _application(self) -> web.Application:
-        application = web.Application()
+    def _application(self, patience: Patience) -> web.Application:
+        application = web.Application(middlewares=[patience.middleware])
         self.add_routes(application.router, self.path)
         application.router.add_route("*", "/{path:.*}", self._refuse)
         return application
 
     async def _refuse(self, request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound(text=f"there are no rooms here, but below {self.path}\n")
-
-
-async def _stop(runner: web.AppRunner, sockets: Iterable[socket]) -> None:
-    """Stop accepting connections, and close those that there are."""
-    # What a closed asyncio server has accepted but not yet taken in, it drops without closing it.
-    for sock in sockets:
-        with suppress(NotImplementedError):
-            asyncio.get_running_loop().remove_reader(sock)
-    for _ in range(ACCEPTING_TURNS):
-        await checkpoint()
-    await runner.cleanup()

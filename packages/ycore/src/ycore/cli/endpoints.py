@@ -18,7 +18,7 @@ from .urls import Url
 __all__ = ["client_of", "server_of"]
 
 RESERVED = {
-    "server": {"rooms", "room_factory"},
+    "server": {"rooms", "room_factory", "linger", "max_clients", "max_rooms"},
     "client": {"id", "doc", "auto_push", "auto_pull"},
 }
 """What the commands decide themselves."""

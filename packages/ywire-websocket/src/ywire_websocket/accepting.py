@@ -1,0 +1,110 @@
+"""Accepting connections for an aiohttp application, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from socket import socket
+from ssl import SSLContext
+
+from aiohttp import web
+from anyio.lowlevel import checkpoint
+
+__all__ = ["Patience", "Site", "stop"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+BACKLOG = 1024
+"""So many connections may wait for being accepted: clients come back together."""
+
+ACCEPTING_TURNS = 5
+"""After so many turns of asyncio's event loop what it has accepted is a connection of aiohttp's."""
+
+
+class Patience:
+    """Drops a client that does not ask for anything in time; aiohttp would wait for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        """Make a patience.
+
+        Args:
+            seconds: How long a client may take to send its request.
+        """
+        self.seconds = seconds
+        self._watched: dict[object, asyncio.TimerHandle] = {}
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Take note that a client has asked for something."""
+        if timer := self._watched.pop(request.protocol, None):
+            timer.cancel()
+        return await handler(request)
+
+    def watch(self, protocol: web.RequestHandler) -> None:
+        """Wait for the request of a new connection."""
+        timer = asyncio.get_running_loop().call_later(self.seconds, self._drop, protocol)
+        self._watched[protocol] = timer
+
+    def end(self) -> None:
+        """Wait for nobody any more."""
+        for timer in self._watched.values():
+            timer.cancel()
+        self._watched.clear()
+
+    def _drop(self, protocol: web.RequestHandler) -> None:
+        del self._watched[protocol]
+        if protocol.transport is not None:
+            protocol.transport.abort()
+
+
+class Site(web.SockSite):
+    """Accepts connections on a socket."""
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        sock: socket,
+        *,
+        ssl_context: SSLContext | None,
+        patience: Patience,
+    ) -> None:
+        """Make a site.
+
+        Args:
+            runner: The application's.
+            sock: Where to accept.
+            ssl_context: Serve TLS with this.
+            patience: What to do with those that say nothing.
+        """
+        super().__init__(runner, sock, ssl_context=ssl_context, backlog=BACKLOG)
+        self._patience = patience
+
+    async def start(self) -> None:
+        """Begin to accept."""
+        await web.BaseSite.start(self)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._make_protocol,
+            sock=self._sock,
+            ssl=self._ssl_context,
+            ssl_handshake_timeout=None if self._ssl_context is None else self._patience.seconds,
+            backlog=self._backlog,
+        )
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        server = self._runner.server
+        assert server is not None, "accepting after the end"
+        protocol = server()
+        self._patience.watch(protocol)
+        return protocol
+
+
+async def stop(runner: web.AppRunner, sockets: Iterable[socket]) -> None:
+    """Stop accepting connections, and close those that there are."""
+    # What a closed asyncio server has accepted but not yet taken in, it drops without closing it.
+    for sock in sockets:
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().remove_reader(sock)
+    for _ in range(ACCEPTING_TURNS):
+        await checkpoint()
+    await runner.cleanup()
