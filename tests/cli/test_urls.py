@@ -108,3 +108,9 @@ def test_what_is_no_url(written: str, complaint: str) -> None:
         parse_url(written)
     assert repr(written) in str(caught.value)
     assert complaint in str(caught.value)
+
+
+def test_secrets_are_not_shown() -> None:
+    url = parse_url("zmq://host:1/room?secret_key=abc&token=def&heartbeat=1")
+    assert url.options["token"] == "def"
+    assert str(url) == "zmq://host:1/room?secret_key=***&token=***&heartbeat=1"

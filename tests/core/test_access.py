@@ -341,6 +341,29 @@ async def test_access_withdrawn_while_the_room_loads() -> None:
             go_on.set()
 
 
+async def test_access_withdrawn_while_it_is_decided() -> None:
+    """The answer that is under way is the one of before."""
+    asked, go_on = Event(), Event()
+    answers = [Access.READ_WRITE, Access.NONE]
+
+    async def authorize(request: AccessRequest) -> Access:
+        answer = answers.pop(0)
+        asked.set()
+        await go_on.wait()
+        return answer
+
+    async with bind("memory", authorize=authorize) as server, create_task_group() as tasks:
+
+        async def enter() -> None:
+            assert (await refused(connect("memory", token="ann"))).code == 4403
+
+        tasks.start_soon(enter)
+        with fail_after(5):
+            await asked.wait()
+            await server.reauthorize()
+            go_on.set()
+
+
 async def test_the_end_of_the_server_ends_a_decision() -> None:
     asked = Event()
 

@@ -22,9 +22,11 @@ GOING_AWAY, INTERNAL_ERROR = 1001, 1011
 class Admission:
     """A client that was let in: what it asked for, and what it was granted."""
 
-    def __init__(self, request: AccessRequest, access: Access) -> None:
+    def __init__(self, request: AccessRequest, access: Access, reviews: int) -> None:
         self.request = request
         self.access = access
+        self.reviews = reviews
+        """How many reviews there had been when it was decided."""
 
 
 class Doorkeeper:
@@ -51,6 +53,8 @@ class Doorkeeper:
         self.admitted = 0
         """So many were let in so far."""
         self.refusals: Counter[str] = Counter()
+        self.reviews = 0
+        """How often decisions were to be taken anew."""
         self._check = check
         self._authorize = authorize
         self._max_connections = max_connections
@@ -99,11 +103,12 @@ class Doorkeeper:
         """
         self.check_open()
         self._check(request)
+        reviews = self.reviews
         access = await self.ask(request)
         if access is Access.NONE:
             raise denial(request)
         self.admitted += 1
-        return Admission(request, access)
+        return Admission(request, access, reviews)
 
     async def ask(self, request: AccessRequest) -> Access:
         """Ask what a client may do.

@@ -57,6 +57,7 @@ class Outbox:
             on_pressure: Called with True when something has to wait, with False when nothing does.
         """
         self._channel = channel
+        self._traffic = channel.traffic
         self._replica = replica
         self._awareness = awareness
         self._on_pressure = on_pressure
@@ -148,7 +149,8 @@ class Outbox:
             while (message := self._next()) is not None:
                 with fail_after(self._channel.limits.send_timeout):
                     await self._channel.send(message)
-                self._count(message)
+                self._traffic.messages_sent += 1
+                self._traffic.bytes_sent += len(message)
             self._channel.is_behind = False
             self._drained.set()
             self._on_pressure(False)
@@ -172,16 +174,16 @@ class Outbox:
 
     def _passes(self, message: bytes) -> bool:
         """Try to send without waiting; nothing overtakes what waits already."""
-        self._check_size(message)
-        if self.pressed or not self._channel.send_nowait(message):
+        # Written out, since every delivery goes through here.
+        channel = self._channel
+        size = len(message)
+        if size > channel.limits.max_message_size:
+            raise MessageTooLargeError(size, channel.limits.max_message_size)
+        if channel.is_behind or not channel.send_nowait(message):
             return False
-        self._count(message)
+        self._traffic.messages_sent += 1
+        self._traffic.bytes_sent += size
         return True
-
-    def _count(self, message: bytes) -> None:
-        traffic = self._channel.traffic
-        traffic.messages_sent += 1
-        traffic.bytes_sent += len(message)
 
     def _check_replies(self) -> None:
         limit = self._channel.limits.max_waiting_size

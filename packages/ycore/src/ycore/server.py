@@ -206,9 +206,19 @@ class ServerWire(AsyncContextManagerMixin, ABC):
                 stack.enter_context(self.__door.place())
                 admission = await self.__door.admit(request)
             except RefusedError as exc:
-                self.__door.note_refusal(request.peer, exc)
+                self.note_refusal(request.peer, exc)
                 raise
             yield admission
+
+    @final
+    def note_refusal(self, peer: str, error: RefusedError) -> None:
+        """Count and log that a client was not let in; for a wire that did not ask `admit`.
+
+        Args:
+            peer: The address of the client.
+            error: Why.
+        """
+        self.__door.note_refusal(peer, error)
 
     @final
     async def serve(self, channel: Channel, admission: Admission | None = None) -> None:
@@ -240,6 +250,7 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         Args:
             matching: Which ones, by what they asked for; default all.
         """
+        self.__door.reviews += 1
         limiter = CapacityLimiter(REVIEWS)
         async with create_task_group() as tasks:
             for connection in list(self.__connections):
@@ -298,7 +309,7 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         try:
             await self.__serve_in_room(connection, admission)
         except RefusedError as exc:
-            self.__door.note_refusal(channel.peer, exc)
+            self.note_refusal(channel.peer, exc)
             code, reason = exc.code, str(exc)
         except Exception:
             logger.exception("%s was dropped for a fault of the server", channel.peer)
@@ -320,6 +331,9 @@ class ServerWire(AsyncContextManagerMixin, ABC):
             self.__door.check_open()
             connection.request = admission.request
             channel.grant(admission.access)
+            if admission.reviews != self.__door.reviews:
+                # It was decided before rights changed.
+                channel.grant(await self.__door.ask(admission.request))
             room = await stack.enter_async_context(self.rooms.join(channel.id))
             if channel.access is Access.NONE:
                 raise denial(admission.request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from socket import socket
@@ -12,6 +13,8 @@ from aiohttp import web
 from anyio.lowlevel import checkpoint
 
 __all__ = ["Patience", "Site", "stop"]
+
+logger = logging.getLogger("ywire.websocket")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -55,6 +58,8 @@ class Patience:
     def _drop(self, protocol: web.RequestHandler) -> None:
         del self._watched[protocol]
         if protocol.transport is not None:
+            peer = protocol.transport.get_extra_info("peername")
+            logger.warning("%s was cut off: it asked for nothing within %s s", peer, self.seconds)
             protocol.transport.abort()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ycore import Wire, hookimpl
 
 from .client import ZmqClient
+from .curve import KeyPair
 from .server import ZmqServer
 
-__all__ = ["ZmqClient", "ZmqServer"]
+__all__ = ["KeyPair", "ZmqClient", "ZmqServer"]
 
 
 @hookimpl

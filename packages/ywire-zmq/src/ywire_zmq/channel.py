@@ -16,7 +16,7 @@ from anyio import (
 )
 from anyio.lowlevel import checkpoint
 
-from ycore import Channel
+from ycore import Channel, Credentials
 from ycore.errors import MessageTooLargeError, ProtocolError
 from ycore.limits import Limits
 
@@ -54,8 +54,15 @@ class ZmqChannel(Channel):
     not received yet waits here, bounded by the window.
     """
 
-    def __init__(self, id: str, *, peer: str, limits: Limits) -> None:  # noqa: A002
-        super().__init__(id, peer=peer, limits=limits)
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        *,
+        peer: str,
+        limits: Limits,
+        credentials: Credentials | None = None,
+    ) -> None:
+        super().__init__(id, peer=peer, limits=limits, credentials=credentials)
         self.peer_limit = limits.max_message_size
         """The largest message that the peer takes, in bytes."""
         self._inbox: deque[bytes] = deque()

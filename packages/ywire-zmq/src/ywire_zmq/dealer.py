@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,9 @@ from ycore.limits import Limits
 
 from . import endpoints
 from .channel import ZmqChannel
-from .frames import Bye, Hello, Welcome, decode, encode
+from .curve import ClientKeys
+from .frames import Bye, Welcome, decode
+from .handshake import MONITORED, connected
 from .readiness import Readiness, watching
 from .sockets import (
     BUDGET,
@@ -34,18 +35,6 @@ __all__ = ["Link", "ServerChannel", "open_link"]
 PERMANENT_CODES = range(4400, 4500)
 """Close codes with which a server refuses a client for good."""
 
-_NOT_CONNECTED = zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED
-
-_MONITORED = (
-    _NOT_CONNECTED
-    | zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_SUCCEEDED
-)
-"""One of them tells that the connection stands, all others that it does not."""
-
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -58,35 +47,34 @@ class Link:
 
 @asynccontextmanager
 async def open_link(
-    context: zmq.Context[zmq.Socket[bytes]], endpoint: str, max_message_size: int
+    context: zmq.Context[zmq.Socket[bytes]],
+    endpoint: str,
+    *,
+    max_message_size: int,
+    keys: ClientKeys | None,
 ) -> AsyncIterator[Link]:
     """Connect a new socket.
 
     Raises:
+        ConnectionRejectedError: The server does not accept the client's key.
         OSError: It cannot be connected; the message names the endpoint.
     """
     ipv6 = endpoints.needs_ipv6(endpoint)
     with (
         open_socket(context, zmq.DEALER, ipv6=ipv6, max_message_size=max_message_size) as socket,
-        monitoring(socket, _MONITORED) as monitor,
+        monitoring(socket, MONITORED) as monitor,
         watching(socket) as readiness,
     ):
+        if keys is not None:
+            keys.secure(socket)
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as exc:
             raise translate(exc, f"cannot connect to {endpoint}") from exc
         # An inproc socket is connected at once, and has no events.
         if not endpoints.is_inproc(endpoint):
-            await _connected(monitor, endpoint)
+            await connected(monitor, endpoint, keys)
         yield Link(socket, readiness, monitor)
-
-
-async def _connected(monitor: Monitor, endpoint: str) -> None:
-    event, _ = await monitor.next()
-    if event & _NOT_CONNECTED:
-        raise ConnectionRefusedError(errno.ECONNREFUSED, f"cannot connect to {endpoint}")
-    if event != zmq.EVENT_HANDSHAKE_SUCCEEDED:
-        raise ConnectionAbortedError(errno.ECONNABORTED, f"no zmq handshake with {endpoint}")
 
 
 class ServerChannel(ZmqChannel):
@@ -99,13 +87,16 @@ class ServerChannel(ZmqChannel):
         self._monitor = link.monitor
         self._lost = False
 
-    async def say_hello(self, token: str = "") -> Welcome:
+    async def say_hello(self, hello: bytes) -> Welcome:
         """Ask for the room; return what the server answers.
+
+        Args:
+            hello: The frame that asks.
 
         Raises:
             ConnectionError: The server refuses, or the connection broke.
         """
-        self._transmit(encode(Hello(self.id, token)))
+        self._transmit(hello)
         try:
             welcome = await self._read_welcome()
         except (BrokenResourceError, ProtocolError) as exc:

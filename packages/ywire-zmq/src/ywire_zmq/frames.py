@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ycore.errors import ProtocolError
 
@@ -64,6 +64,9 @@ MESSAGE_COST = 64
 MAX_REASON_SIZE = 123
 """What a websocket's close frame holds (RFC 6455, section 5.5), so that all wires are alike."""
 
+MAX_TEXT_SIZE = 0xFFFF
+"""How many bytes the id of a room may have, and a token."""
+
 UNSUPPORTED_VERSION = 4400
 """The close code for a peer of another version: trying again does not help."""
 
@@ -79,12 +82,13 @@ class Hello:
     """A client asks for a room."""
 
     room: str
-    token: str = ""
+    token: str = field(default="", repr=False)
+    """What lets the client in; it must not get into logs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The server accepts a client."""
+    """The server can talk to a client; if it does not let it in, BYE follows."""
 
     heartbeat_ms: int
     """How often each side lets the other hear from it, in milliseconds."""
@@ -136,7 +140,8 @@ def encode(control: Control) -> bytes:
     try:
         match control:
             case Hello(room, token):
-                return bytes([_HELLO, VERSION]) + _encode_text(room) + _encode_text(token)
+                texts = _encode_text("id of the room", room) + _encode_text("token", token)
+                return bytes([_HELLO, VERSION]) + texts
             case Welcome(heartbeat_ms, max_message_size):
                 body = _WELCOME_BODY.pack(VERSION, heartbeat_ms, max_message_size)
                 return bytes([_WELCOME]) + body
@@ -235,8 +240,12 @@ def _check_end(rest: bytes) -> None:
         raise ProtocolError(f"a control frame has {len(rest)} bytes too many")
 
 
-def _encode_text(text: str) -> bytes:
+def _encode_text(name: str, text: str) -> bytes:
     encoded = text.encode()
+    if len(encoded) > MAX_TEXT_SIZE:
+        raise ValueError(
+            f"HELLO has no room for the {name}: {len(encoded)} bytes, at most {MAX_TEXT_SIZE} fit"
+        )
     return _U16.pack(len(encoded)) + encoded
 
 

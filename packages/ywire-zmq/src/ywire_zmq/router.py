@@ -10,6 +10,7 @@ import zmq
 from anyio import BrokenResourceError, create_task_group, sleep
 from anyio.lowlevel import checkpoint
 
+from ycore import Credentials
 from ycore.errors import ProtocolError
 from ycore.limits import Limits
 
@@ -37,8 +38,17 @@ MAX_DISMISSED = 1024
 class PeerChannel(ZmqChannel):
     """The server's end of a connection."""
 
-    def __init__(self, router: Router, identity: bytes, id: str, peer: str, limits: Limits) -> None:  # noqa: A002
-        super().__init__(id, peer=peer, limits=limits)
+    def __init__(
+        self,
+        router: Router,
+        identity: bytes,
+        id: str,  # noqa: A002
+        *,
+        peer: str,
+        limits: Limits,
+        credentials: Credentials,
+    ) -> None:
+        super().__init__(id, peer=peer, limits=limits, credentials=credentials)
         self.identity = identity
         self.descriptor: int | None = None
         """The file descriptor of the connection, if it has one."""
@@ -65,6 +75,7 @@ class Router:
         *,
         limits: Limits,
         heartbeat: float,
+        checks_keys: bool,
         on_connection: Callable[[PeerChannel], object],
     ) -> None:
         """Make a router.
@@ -74,12 +85,14 @@ class Router:
             readiness: Tells when the socket has something to read.
             limits: The bounds for each connection.
             heartbeat: How often each peer is to be heard, in seconds.
+            checks_keys: Whether a peer gets here only once its key was checked.
             on_connection: Called with each new connection.
         """
         self._socket = socket
         self._readiness = readiness
         self._limits = limits
         self._heartbeat = heartbeat
+        self._checks_keys = checks_keys
         self._on_connection = on_connection
         self._welcome = encode(Welcome(round(heartbeat * 1000), limits.max_message_size))
         self._channels: dict[bytes, PeerChannel] = {}
@@ -213,12 +226,23 @@ class Router:
             self.send(identity, self._welcome)
         except BrokenResourceError:
             return
-        channel = PeerChannel(self, identity, hello.room, _describe(identity, frame), self._limits)
+        channel = PeerChannel(
+            self,
+            identity,
+            hello.room,
+            peer=f"zmq {_property(frame, 'Peer-Address') or 'inproc'} {identity.hex()}",
+            limits=self._limits,
+            credentials=Credentials(token=hello.token or None, key=self._key_of(frame)),
+        )
         self._channels[identity] = channel
         with suppress(zmq.ZMQError):  # inproc has no file descriptors
             channel.descriptor = int(frame.get(zmq.SRCFD))
             self._by_descriptor.setdefault(channel.descriptor, set()).add(channel)
         self._on_connection(channel)
+
+    def _key_of(self, frame: zmq.Frame) -> str | None:
+        # Without a check, it is the peer who says what its "User-Id" is.
+        return _property(frame, "User-Id") if self._checks_keys else None
 
     def _dismiss(self, identity: bytes) -> None:
         self._dismissed[identity] = None
@@ -241,9 +265,9 @@ class Router:
                 channel.signal(PING)
 
 
-def _describe(identity: bytes, frame: zmq.Frame) -> str:
+def _property(frame: zmq.Frame, name: str) -> str | None:
+    """Return what libzmq knows of the peer that sent a frame, or None if it does not."""
     try:
-        address = frame.get("Peer-Address")
+        return str(frame.get(name))
     except zmq.ZMQError:
-        address = "inproc"
-    return f"zmq {address} {identity.hex()}"
+        return None

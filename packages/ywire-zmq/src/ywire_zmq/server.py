@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Unpack
 
 import zmq
 from anyio import create_task_group, move_on_after
 from anyio.abc import TaskStatus
 
-from ycore import ServerOptions, ServerWire
+from ycore import AccessDeniedError, ServerOptions, ServerWire
 
 from . import endpoints
+from .curve import ServerKeys
 from .readiness import watching
 from .router import Router
 from .sockets import Monitor, monitoring, open_socket, shared_context, translate
+from .zap import KeyCheck, checking_keys
 
 __all__ = ["ZmqServer"]
 
@@ -33,6 +37,8 @@ MAX_HEARTBEAT = 3600.0
 class ZmqServer(ServerWire):
     """Serves rooms over ZeroMQ."""
 
+    wire = "zmq"
+
     def __init__(
         self,
         *,
@@ -40,6 +46,8 @@ class ZmqServer(ServerWire):
         port: int = 0,
         endpoint: str | None = None,
         heartbeat: float = 5.0,
+        secret_key: str | None = None,
+        client_keys: Collection[str] | None = None,
         **options: Unpack[ServerOptions],
     ) -> None:
         """Make a server.
@@ -51,10 +59,15 @@ class ZmqServer(ServerWire):
                 reach an inproc endpoint from the same event loop.
             heartbeat: How often server and client let each other hear from them, in seconds; who
                 is silent for three times as long is lost.
+            secret_key: The server's secret key, in Z85: connections are encrypted by CURVE, and
+                clients need the public one, see `public_key`. By default nothing is encrypted.
+            client_keys: The public keys of the clients that may connect, with a `secret_key` only;
+                by default everybody who knows the server's public key.
             **options: See `ServerOptions`.
 
         Raises:
-            ValueError: The endpoint is none, or a bound makes no sense.
+            ValueError: The endpoint is none, a bound makes no sense, or a key is malformed or
+                cannot be of use.
         """
         super().__init__(**options)
         if not 0.001 <= heartbeat <= MAX_HEARTBEAT:
@@ -65,6 +78,7 @@ class ZmqServer(ServerWire):
         if endpoint is None:
             endpoint = endpoints.tcp(host, port)
         self._endpoint = endpoints.check(endpoint)
+        self._keys = ServerKeys.given(secret_key, client_keys, self._endpoint)
 
     @property
     def endpoint(self) -> str:
@@ -80,6 +94,11 @@ class ZmqServer(ServerWire):
     def port(self) -> int:
         """The tcp port, once the server listens; 0 if it is none."""
         return endpoints.port_of(self._endpoint)
+
+    @property
+    def public_key(self) -> str | None:
+        """What clients need as `server_key`, in Z85; None if nothing is encrypted."""
+        return None if self._keys is None else self._keys.own.public
 
     async def listen(self, *, task_status: TaskStatus[None]) -> None:
         """Accept connections until cancelled; see `ServerWire.listen`.
@@ -98,6 +117,7 @@ class ZmqServer(ServerWire):
                 ) as socket,
                 monitoring(socket, zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED) as monitor,
                 watching(socket) as readiness,
+                self._securing(context, socket) as check,
             ):
                 self._endpoint = _bind(socket, endpoint)
                 try:
@@ -107,12 +127,31 @@ class ZmqServer(ServerWire):
                             readiness,
                             limits=self.limits,
                             heartbeat=self._heartbeat,
+                            checks_keys=check is not None,
                             on_connection=lambda channel: tasks.start_soon(self.serve, channel),
                         )
+                        if check is not None:
+                            tasks.start_soon(check.run)
                         task_status.started()
                         await router.run(monitor)
                 finally:
                     await _unbind(socket, self._endpoint, monitor)
+
+    @contextmanager
+    def _securing(
+        self, context: zmq.Context[zmq.Socket[bytes]], socket: zmq.Socket[bytes]
+    ) -> Iterator[KeyCheck | None]:
+        """Encrypt a socket, if that is wanted, and check the keys of its peers."""
+        if self._keys is None:
+            yield None
+            return
+        with checking_keys(context, self._keys.clients, self._refuse_key) as check:
+            self._keys.secure(socket, check.domain)
+            yield check
+
+    def _refuse_key(self, address: str, key: str) -> None:
+        reason = f"its key {key} is not one of client_keys"
+        self.note_refusal(f"zmq {address}", AccessDeniedError(reason, kind="client_keys"))
 
 
 def _bind(socket: zmq.Socket[bytes], endpoint: str) -> str:

@@ -14,10 +14,13 @@ __all__ = ["Url", "parse_url"]
 
 HIGHEST_PORT = 0xFFFF
 
+SECRET_WORDS = ("secret", "token")
+"""Options with one of these in their names are not shown."""
+
 
 @dataclass(frozen=True)
 class Url:
-    """A URL in its parts, percent-decoded; as a string it is a URL again."""
+    """A URL in its parts, percent-decoded; as a string it is a URL again, without secrets."""
 
     wire: str
     host: str | None = None
@@ -36,8 +39,13 @@ class Url:
         if ":" in host:
             host = f"[{host}]"
         port = "" if self.port is None else f":{self.port}"
-        query = "&".join(f"{quote(k)}={quote(v, safe='/:')}" for k, v in self.options.items())
+        query = "&".join(f"{quote(k)}={_shown(k, v)}" for k, v in self.options.items())
         return f"{self.wire}://{host}{port}{quote(self.path)}{query and '?'}{query}"
+
+
+def _shown(name: str, value: str) -> str:
+    """Return the value of an option for people to read, who may read over somebody's shoulder."""
+    return "***" if any(word in name for word in SECRET_WORDS) else quote(value, safe="/:")
 
 
 def parse_url(text: str) -> Url:
