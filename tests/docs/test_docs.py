@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -97,6 +98,35 @@ def test_every_option_of_a_wire_is_in_its_readme(wire: str) -> None:
     options = accepted_options(found.server).keys() | accepted_options(found.client).keys()
     common = ServerOptions.__annotations__.keys() | ClientOptions.__annotations__.keys()
     assert [name for name in sorted(options - common) if f"`{name}`" not in readme] == []
+
+
+def _log_lines() -> list[tuple[str, str, str]]:
+    """Return the logger, the level and the text of every line that the packages can log."""
+    found = []
+    for path in ROOT.glob("packages/*/src/**/*.py"):
+        source = path.read_text()
+        if (
+            name := re.search(r'^logger = logging.getLogger\("(.*)"\)$', source, re.MULTILINE)
+        ) is None:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Name("logger"), attr=method),
+                    args=[ast.Constant(value=str(text)), *_],
+                ):
+                    level = {"exception": "error"}.get(method, method).upper()
+                    text = text.replace("%r", "'x'").replace("%s", "…")
+                    found.append((name[1], level, text))
+    return found
+
+
+def test_every_log_line_is_documented() -> None:
+    operating = (ROOT / "docs" / "operating.md").read_text()
+    lines = _log_lines()
+    assert len(lines) > 10
+    rows = [f"| `{logger}` | {level} | `{text}` |" for logger, level, text in lines]
+    assert [row for row in rows if row not in operating] == []
 
 
 def test_the_options_are_those_of_the_constructors() -> None:

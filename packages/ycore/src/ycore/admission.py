@@ -142,7 +142,7 @@ class Doorkeeper:
         """Count and log that a client was not let in."""
         self.refusals[error.kind] += 1
         advice = f" (the option {error.kind})" if isinstance(error, LimitReachedError) else ""
-        logger.warning("%s was refused: %s%s", peer, error, advice)
+        logger.warning("%s was refused: %s", peer, f"{error}{advice}")
 
     async def _ask_in_time(self, authorize: Authorize, request: AccessRequest) -> Access:
         access: object = None

@@ -364,7 +364,7 @@ class Link:
         try:
             await self._leave()
         except UnsentEditsError as exc:
-            logger.warning("%s", exc)
+            logger.warning("left with edits that are lost: %s", exc)
 
 
 def _delay(attempt: int) -> float:
