@@ -103,8 +103,11 @@ async def test_clients_of_a_room_and_rooms() -> None:
         assert server.stats().rooms == 2
 
 
-@pytest.mark.parametrize("size", [10 * KIB, 200 * KIB])
-async def test_awareness(size: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [(10 * KIB, "awareness states of more than"), (600 * KIB, "an awareness message of 61")],
+)
+async def test_awareness(size: int, reason: str) -> None:
     """One larger than a message may be is refused before anybody parses it."""
     async with (
         bind("memory", max_awareness_size=8 * KIB) as server,
@@ -114,6 +117,7 @@ async def test_awareness(size: int) -> None:
         entry = AwarenessEntry(7, 1, json.dumps("x" * size))
         await channel.send(encode_awareness(encode_entries([entry])))
         assert await until_closed(channel) == 1009
+        assert channel.close_reason.startswith(reason)
         assert "max_awareness_size" in channel.close_reason
         other.doc["text"] = Text("goes on")
         await other.flush()

@@ -103,12 +103,13 @@ class Member(Session):
         """Pass on whether something waits to be sent."""
         self._report_pressure(self, pressed)
 
-    async def _parse(self, kind: Kind, payload: bytes) -> object:
+    async def _parse_large(self, kind: Kind, payload: bytes) -> object:
         if kind is Kind.AWARENESS:
+            # Refused before it is parsed; what is not large is refused by its states.
             limit = self.channel.limits.max_awareness_size
             if len(payload) > limit + AWARENESS_FRAMING:
                 raise awareness_error(f"an awareness message of {len(payload)} bytes")
-        return await super()._parse(kind, payload)
+        return await super()._parse_large(kind, payload)
 
     def _on_step2(self, payload: bytes, extent: Extent) -> None:
         if self._may_write:

@@ -51,7 +51,13 @@ ASK_INTERVAL = 1.0
 
 NORMAL, GOING_AWAY, INTERNAL_ERROR = 1000, 1001, 1011
 
+
+def _ignore(payload: bytes) -> None:
+    """Parse what needs no parsing."""
+
+
 PARSERS: dict[Kind, Callable[[bytes], object]] = {
+    **dict.fromkeys(Kind, _ignore),
     Kind.STEP1: decode_state_vector,
     Kind.STEP2: check_update,
     Kind.UPDATE: check_update,
@@ -200,24 +206,22 @@ class Session(ABC):
         traffic.messages_received += 1
         traffic.bytes_received += len(frame)
         for kind, payload in messages:
-            parsed = await self._parse(kind, payload)
+            if len(payload) <= LARGE:
+                parsed = PARSERS[kind](payload)
+            else:
+                parsed = await self._parse_large(kind, payload)
             if self.failure is None:
                 self._handlers[kind](payload, parsed)
 
-    async def _parse(self, kind: Kind, payload: bytes) -> object:
-        """Check and parse a payload.
+    async def _parse_large(self, kind: Kind, payload: bytes) -> object:
+        """Check and parse a payload that takes so long that others would notice.
 
         Raises:
             ProtocolError: It is malformed or exceeds a bound.
         """
-        parser = PARSERS.get(kind)
-        if parser is None:
-            return None
-        if len(payload) <= LARGE:
-            return parser(payload)
-        # It takes so long that others would notice; one thread at a time, for they share one lock.
+        # One thread at a time: they share one lock.
         return await to_thread.run_sync(
-            parser, payload, abandon_on_cancel=True, limiter=_parsing_limiter()
+            PARSERS[kind], payload, abandon_on_cancel=True, limiter=_parsing_limiter()
         )
 
     def _on_step1(self, payload: bytes, parsed: object) -> None:
