@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from anyio import fail_after
 
-from ycore import Access, AccessRequest, ConnectionRejectedError, connect
+from ycore import Access, AccessRequest, Authorize, ConnectionRejectedError, connect
 from ywire_websocket import AsgiServer
 
 # A fixture, whose class is in conftest.py.
@@ -34,9 +34,8 @@ async def test_authorize_gets_what_the_request_shows(serve: Serve) -> None:
             id="a/room",
             port=port,
             token="secret",
-            headers={"X-Name": "Ann"},
-            cookies={"session": "s", "other": "o"},
-            params={"lang": "ü"},
+            headers={"X-Name": "Ann", "Cookie": 'session=s; odd={"a":1}; quoted="q"'},
+            params={"lang": "ü", "blank": ""},
         ):
             pass
     (request,) = asked
@@ -44,8 +43,8 @@ async def test_authorize_gets_what_the_request_shows(serve: Serve) -> None:
     assert request.peer.startswith("websocket 127.0.0.1:")
     assert request.credentials.token == "secret"
     assert request.credentials.headers["x-name"] == "Ann"
-    assert request.credentials.cookies == {"session": "s", "other": "o"}
-    assert request.credentials.query == {"lang": "ü"}
+    assert request.credentials.cookies == {"session": "s", "odd": '{"a":1}', "quoted": "q"}
+    assert request.credentials.query == {"lang": "ü", "blank": ""}
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -69,6 +68,7 @@ async def test_who_may_not_enter(
         ({"Cookie": "a=b", "Origin": "https://elsewhere.org"}, 403),
         ({"Cookie": "a=b", "Origin": "https://here.org"}, 101),
         ({"Cookie": '=;;,"', "Origin": "https://here.org"}, 101),
+        ({"Cookie": "a=b", "Origin": "http://["}, 403),
         ({"Origin": "https://elsewhere.org"}, 101),
     ],
 )
@@ -84,8 +84,27 @@ async def test_origins(serve: Serve, headers: dict[str, str], status: int) -> No
     assert seen == status
 
 
-async def test_a_server_without_the_extension_says_no_all_the_same() -> None:
-    """It answers with 403 then (ASGI specification, "Close")."""
+async def failing(request: AccessRequest) -> Access:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("authorize", "answer"),
+    [
+        # It answers with 403 then (ASGI specification, "Close"), which is for good.
+        (by_token, [{"type": "websocket.close"}]),
+        (
+            failing,
+            [
+                {"type": "websocket.accept"},
+                {"type": "websocket.close", "code": 1011, "reason": "nobody can be let in now"},
+            ],
+        ),
+    ],
+)
+async def test_a_server_without_the_extension_says_no_all_the_same(
+    authorize: Authorize, answer: list[Any]
+) -> None:
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -94,6 +113,6 @@ async def test_a_server_without_the_extension_says_no_all_the_same() -> None:
     async def send(event: Any) -> None:
         sent.append(event)
 
-    async with AsgiServer(authorize=by_token) as server:
+    async with AsgiServer(authorize=authorize) as server:
         await server({"type": "websocket", "path": "/room"}, receive, send)
-    assert sent == [{"type": "websocket.close"}]
+    assert sent == answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -38,6 +39,7 @@ from ycore import (
 from ycore.protocol import Kind, decode, encode_step1, encode_step2, encode_update
 from ycore.replica import EMPTY_STATE
 from ycore.testing import until
+from ycore.testing.harness import Running
 
 GRANTS = {"writer": Access.READ_WRITE, "reader": Access.READ}
 
@@ -360,8 +362,144 @@ async def test_access_withdrawn_while_it_is_decided() -> None:
         tasks.start_soon(enter)
         with fail_after(5):
             await asked.wait()
-            await server.reauthorize()
+            tasks.start_soon(server.reauthorize)
+            await wait_all_tasks_blocked()
             go_on.set()
+
+
+async def test_the_later_decision_counts() -> None:
+    """Also if the earlier one takes longer."""
+    answers = [(Access.READ_WRITE, Event()), (Access.READ, Event())]
+
+    async def authorize(request: AccessRequest) -> Access:
+        if len(asked) > 2:
+            raise AssertionError("asked too often")
+        asked.append(request)
+        if len(asked) == 1:
+            return Access.READ_WRITE
+        answer, event = answers[len(asked) - 2]
+        await event.wait()
+        return answer
+
+    asked: list[AccessRequest] = []
+    async with bind("memory", authorize=authorize) as server, connect("memory"):
+        (channel,) = (await server.rooms.get("")).clients
+        with fail_after(5):
+            async with create_task_group() as tasks:
+                tasks.start_soon(server.reauthorize)
+                await wait_all_tasks_blocked()
+                tasks.start_soon(server.reauthorize)
+                await wait_all_tasks_blocked()
+                answers[1][1].set()
+                await wait_all_tasks_blocked()
+                answers[0][1].set()
+        assert channel.access is Access.READ
+
+
+async def test_a_look_up_that_is_cancelled_lets_nobody_in_and_harms_nobody(
+    anyio_backend_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On asyncio anybody can cancel what several wait for."""
+    if anyio_backend_name == "trio":
+        return
+    is_cancelled = False
+
+    async def authorize(request: AccessRequest) -> Access:
+        if is_cancelled and request.credentials.token == "ann":
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+        return Access.NONE if is_cancelled else Access.READ_WRITE
+
+    async with bind("memory", authorize=authorize) as server:
+        async with connect("memory", token="ann").open(), connect("memory", token="bob").open():
+            room = await server.rooms.get("")
+            while len(room.clients) < 2:
+                await wait_all_tasks_blocked()
+            is_cancelled = True
+            await server.reauthorize()
+            while server.stats().clients:
+                await wait_all_tasks_blocked()
+        with pytest.raises(ConnectError, match="1011"):
+            async with connect("memory", token="ann"):
+                raise AssertionError("connected")
+        assert server.stats().refusals == {"authorize failed": 1}
+        assert server.stats().drops == {"authorize failed": 1, "access withdrawn": 1}
+    assert "authorize was cancelled from inside" in caplog.text
+
+
+async def test_a_room_of_ones_own_decides() -> None:
+    class Choosy(Room):
+        async def serve(self, client: Channel, **options: Any) -> None:
+            client.grant(GRANTS.get(client.credentials.token or "", Access.NONE))
+            await super().serve(client, **options)
+
+    async with bind("memory", Choosy) as server:
+        async with connect("memory", token="writer") as writer:
+            writer.doc["text"] = Text("secret")
+            await writer.flush()
+            assert (await refused(connect("memory", token="burglar"))).code == 4403
+            assert len((await server.rooms.get("")).clients) == 1
+
+
+async def test_what_a_reader_deletes_is_told_too() -> None:
+    """Also what it had deleted before it came, which is asked for once it may write."""
+    guests = Guests(ann=Access.READ_WRITE, bob=Access.READ)
+    async with bind("memory", authorize=guests) as server, connect("memory", token="ann") as ann:
+        ann.doc["text"] = Text("hello world")
+        await ann.flush()
+        doc: Doc[Any] = Doc()
+        doc.apply_update(ann.doc.get_update())
+        del text_of(doc)[:6]
+        async with connect("memory", token="bob", doc=doc) as bob:
+            with fail_after(5), pytest.raises(ReadOnlyError):
+                await bob.flush()
+            assert str(text_of(ann.doc)) == "hello world"
+            guests.grants["bob"] = Access.READ_WRITE
+            await server.reauthorize()
+            await until(ann.doc, lambda: str(text_of(ann.doc)) == "world")
+            with fail_after(5):
+                await bob.flush()
+
+
+async def test_what_was_pushed_and_not_accepted_is_pushed_again_when_it_is() -> None:
+    guests = Guests(ann=Access.READ)
+    async with (
+        bind("memory", authorize=guests) as server,
+        connect("memory", token="ann", auto_push=False) as ann,
+    ):
+        room = await server.rooms.get("")
+        ann.doc["text"] = Text("mine")
+        ann.push()
+        with fail_after(5), pytest.raises(ReadOnlyError):
+            await ann.flush()
+        guests.grants["ann"] = Access.READ_WRITE
+        await server.reauthorize()
+        await until(room.doc, lambda: str(text_of(room.doc)) == "mine")
+        with fail_after(5):
+            await ann.flush()
+
+
+async def test_a_reader_that_has_edited_nothing_has_nothing_unsent() -> None:
+    """It is the first to come back to a server that has lost everything."""
+    guests = Guests(ann=Access.READ_WRITE, bob=Access.READ)
+    async with create_task_group() as tasks:
+        first = Running(bind("memory", authorize=guests))
+        await tasks.start(first.run)
+        async with connect("memory", token="bob") as bob:
+            async with connect("memory", token="ann") as ann:
+                ann.doc["text"] = Text("hello")
+                await until(bob.doc, lambda: str(text_of(bob.doc)) == "hello")
+            before = bob.synchronized
+            await first.stop()
+            second = Running(bind("memory", authorize=guests))
+            await tasks.start(second.run)
+            with fail_after(10), bob.status_changes() as changes:
+                async for status in changes:
+                    if status == "connected" and bob.synchronized is not before:
+                        break
+                await bob.flush()
+        await second.stop()
 
 
 async def test_the_end_of_the_server_ends_a_decision() -> None:

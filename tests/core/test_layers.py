@@ -10,8 +10,11 @@ import ycore
 PACKAGE = Path(ycore.__file__).parent
 
 LAYERS = [
+    {"codes"},
     {"access", "errors", "limits", "stats", "status", "tasks", "throttle"},
-    {"admission", "channel", "protocol", "updates"},
+    {"channel", "lib0", "protocol"},
+    {"admission", "values"},
+    {"updates"},
     {"losses", "presence", "replica"},
     {"outbox"},
     {"session"},

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 from anyio import (
-    CapacityLimiter,
     EndOfStream,
     Event,
+    create_task_group,
     fail_after,
-    from_thread,
-    to_thread,
     wait_all_tasks_blocked,
 )
 from anyio.lowlevel import checkpoint
@@ -32,8 +29,7 @@ from ycore.protocol import (
     encode_update,
 )
 from ycore.replica import EMPTY_STATE, LARGE
-from ycore.session import PARSERS
-from ycore.testing import until
+from ycore.session import WALKS
 
 KIB = 1024
 
@@ -172,25 +168,34 @@ def large_update() -> bytes:
     return doc.get_update()
 
 
-async def test_a_large_update_is_checked_beside_the_event_loop(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """While it is checked, others get their turn."""
-    checked: list[int] = []
-    run_sync = to_thread.run_sync
+@pytest.mark.parametrize("kind", ["update", "state vector"])
+async def test_others_get_their_turns_while_something_large_is_checked(kind: str) -> None:
+    turns, is_done = 0, Event()
 
-    async def watched(function: Any, *args: Any, **options: Any) -> Any:
-        checked.append(len(args[0]))
-        assert isinstance(options["limiter"], CapacityLimiter)
-        return await run_sync(function, *args, **options)
+    async def take_turns() -> None:
+        nonlocal turns
+        while not is_done.is_set():
+            await checkpoint()
+            turns += 1
 
-    monkeypatch.setattr(to_thread, "run_sync", watched)
-    async with bind("memory"), connect("memory") as other, introduced() as channel:
-        update = large_update()
-        await channel.send(encode_update(update))
-        await until(other.doc, lambda: len(other.doc.get("text", type=Text)) == LARGE + 1)
-        # The server has checked it, and the other client.
-        assert checked == [len(update)] * 2
+    if kind == "update":
+        large = encode_update(b"\x01\x80\x80\x20\x01\x00" + b"\x00\x01" * (1 << 19) + b"\x00")
+    else:
+        clients = range(1 << 17, 1 << 18)
+        entries = b"".join(bytes((n & 127 | 128, n >> 7 & 127 | 128, n >> 14, 1)) for n in clients)
+        large = encode_step1(b"\x80\x80\x08" + entries)
+    async with bind("memory"), introduced() as channel, create_task_group() as tasks:
+        while (await channel.receive())[:2] != b"\x00\x01":
+            pass
+        tasks.start_soon(take_turns)
+        await channel.send(large)
+        await channel.send(b"\x66\x01x")
+        with fail_after(30):
+            while (await channel.receive())[0] != 0x66:
+                pass
+        is_done.set()
+    # One for each 4 KiB.
+    assert turns >= len(large) // 4096
 
 
 async def test_large_garbage_is_garbage() -> None:
@@ -199,28 +204,20 @@ async def test_large_garbage_is_garbage() -> None:
         assert await until_closed(channel) == 1007
 
 
-async def test_who_leaves_while_a_large_update_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread is not waited for."""
-    started, release = Event(), threading.Event()
+async def test_who_leaves_while_something_large_is_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started = Event()
 
-    def slow(update: bytes) -> dict[int, int]:
-        from_thread.run_sync(started.set)
-        assert release.wait(10)
-        return {}
+    def endless(update: bytes) -> Iterator[None]:
+        started.set()
+        while True:
+            yield
 
-    monkeypatch.setitem(PARSERS, Kind.UPDATE, slow)
-    try:
+    monkeypatch.setitem(WALKS, Kind.UPDATE, endless)
+    async with bind("memory") as server:
         with fail_after(5):
-            async with serving() as server:
-                async with introduced() as channel:
-                    await channel.send(encode_update(large_update()))
-                    await started.wait()
-            assert server.stats().clients == 0
-    finally:
-        release.set()
-
-
-@asynccontextmanager
-async def serving() -> AsyncIterator[ServerWire]:
-    async with bind("memory", close_timeout=0.5) as server:
-        yield server
+            async with introduced() as channel:
+                await channel.send(encode_update(large_update()))
+                await started.wait()
+    assert server.stats().clients == 0

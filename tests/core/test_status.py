@@ -108,6 +108,23 @@ async def test_a_closed_stream() -> None:
             await changes.receive()
 
 
+async def test_all_who_receive_are_told_of_the_end() -> None:
+    board = StatusBoard()
+    with board.watch() as changes:
+        await changes.receive()
+        with fail_after(5):
+            async with create_task_group() as tasks:
+
+                async def receive() -> None:
+                    with pytest.raises(EndOfStream):
+                        await changes.receive()
+
+                tasks.start_soon(receive)
+                tasks.start_soon(receive)
+                await wait_all_tasks_blocked()
+                board.end()
+
+
 async def test_who_stops_watching_is_told_nothing_more() -> None:
     board = StatusBoard()
     with board.watch() as changes:

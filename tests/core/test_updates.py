@@ -21,7 +21,8 @@ from pycrdt import (
 )
 
 from ycore.errors import ProtocolError
-from ycore.updates import MAX_NESTING, check_update, decode_state_vector
+from ycore.updates import check_update, decode_state_vector
+from ycore.values import MAX_NESTING
 
 # Written by Yjs 13.6: the state vector, the document, the merged updates that made it.
 YJS: dict[str, tuple[str, str, str]] = {
@@ -564,3 +565,36 @@ def test_garbage_state_vectors_are_refused() -> None:
         except ProtocolError:
             continue
         doc.get_update(data)
+
+
+def pieces(count: int, *, joined: bool) -> bytes:
+    """Return an update of a text in many pieces of a character, which follow each other or not."""
+
+    def number(value: int) -> bytes:
+        encoded = bytearray()
+        while value > 127:
+            encoded.append(value & 127 | 128)
+            value >>= 7
+        return bytes([*encoded, value])
+
+    structs = [b"\x04\x01\x01t\x01a"]
+    for clock in range(1, count):
+        origin = clock - 1 if joined else max(clock - 2, 0)
+        structs.append(b"\x84\x01" + number(origin) + b"\x01a")
+    return b"\x01" + number(count) + b"\x01\x00" + b"".join(structs) + b"\x00"
+
+
+def test_a_text_in_too_many_pieces() -> None:
+    """pycrdt would join them at a cost that grows with the square of their number."""
+    assert check_update(pieces(10_000, joined=True)) == {1: 10_000}
+    assert check_update(pieces(50_000, joined=False)) == {1: 50_000}
+    with pytest.raises(ProtocolError, match="too many pieces"):
+        check_update(pieces(20_000, joined=True))
+
+
+def test_json_of_too_many_values() -> None:
+    """Python reads it in one go, and nobody else gets a turn meanwhile."""
+    text = b"[" + b"1," * 100_001 + b"1]"
+    size = bytes((len(text) & 127 | 128, len(text) >> 7 & 127 | 128, len(text) >> 14))
+    with pytest.raises(ProtocolError, match="too many values"):
+        check_update(b"\x01\x01\x01\x00\x05\x01\x01t" + size + text + b"\x00")

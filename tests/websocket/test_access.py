@@ -200,7 +200,11 @@ HOST = "rooms.example.org"
         (None, {"Cookie": "a=b", "Origin": f"https://{HOST}.elsewhere.org"}, 403),
         (None, {"Cookie": "a=b", "Origin": "null"}, 403),
         (None, {"Cookie": "a=b", "Origin": ""}, 403),
+        (None, {"Cookie": "a=b", "Origin": "http://["}, 403),
+        (None, {"Authorization": "Basic eA==", "Origin": "https://elsewhere.org"}, 403),
+        (None, {"Authorization": "Basic eA==", "Origin": f"https://{HOST}"}, 101),
         ("https://app.org/", {"Origin": "https://App.org"}, 101),
+        ("https://app.org:443", {"Origin": "https://app.org"}, 101),
         (["https://app.org", "http://localhost:5173"], {"Origin": "http://localhost:5173"}, 101),
         (["https://app.org"], {"Origin": "https://elsewhere.org"}, 403),
         (["https://app.org"], {"Origin": f"https://{HOST}"}, 403),
@@ -215,7 +219,17 @@ async def test_origins(origins: Any, headers: dict[str, str], status: int) -> No
         assert server.stats().refusals == ({"origins": 1} if status == 403 else {})
 
 
-@pytest.mark.parametrize("origin", ["example.org", "https://", "https://example.org/path", "*.org"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "example.org",
+        "https://",
+        "https://example.org/path",
+        "https://example.org?x",
+        "https://bücher.org",
+        "*.org",
+    ],
+)
 def test_what_is_no_origin(origin: str) -> None:
     with pytest.raises(ValueError, match="origins are like"):
         WebsocketServer(origins=[origin])
@@ -235,6 +249,51 @@ async def test_a_mounted_endpoint_has_the_same_door() -> None:
                 raise AssertionError("connected")
     finally:
         await runner.cleanup()
+
+
+async def test_a_long_reason_is_cut() -> None:
+    """A close frame holds 123 bytes of it."""
+    async with WebsocketServer(port=0, max_clients=1) as server:
+        options: dict[str, Any] = {"id": "é" * 200, "port": server.port}
+        async with connect("websocket", **options):
+            with fail_after(5), pytest.raises(ConnectError, match=r"1013 room 'é+$"):
+                async with connect("websocket", **options):
+                    raise AssertionError("connected")
+
+
+async def test_a_client_that_goes_while_it_is_decided_is_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked, go_on = anyio.Event(), anyio.Event()
+
+    async def authorize(request: AccessRequest) -> Access:
+        asked.set()
+        await go_on.wait()
+        return Access.READ_WRITE
+
+    async with WebsocketServer(port=0, authorize=authorize) as server:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, server)
+            with fail_after(5):
+                await asked.wait()
+            tasks.cancel_scope.cancel()
+        go_on.set()
+        with fail_after(5):
+            async with connect("websocket", port=server.port):
+                pass
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_too_many_who_ask_for_nothing_are_cut_off() -> None:
+    async with WebsocketServer(port=0, max_connections=2) as server:
+        address = ("127.0.0.1", server.port)
+        async with (
+            await anyio.connect_tcp(*address),
+            await anyio.connect_tcp(*address),
+            await anyio.connect_tcp(*address) as third,
+        ):
+            with fail_after(5), pytest.raises((EndOfStream, anyio.BrokenResourceError)):
+                await third.receive()
 
 
 async def test_who_connects_and_asks_for_nothing_is_dropped() -> None:

@@ -4,29 +4,68 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
-from anyio import CancelScope, fail_after
+from anyio import CancelScope, Lock, create_task_group, fail_after
 
 from .access import Access, AccessRequest, Authorize
-from .errors import NOT_AUTHENTICATED, AccessDeniedError, LimitReachedError, RefusedError
+from .channel import Channel
+from .codes import GOING_AWAY, INTERNAL_ERROR, NOT_AUTHENTICATED
+from .errors import AccessDeniedError, LimitReachedError, RefusedError
 
 __all__ = ["Admission", "Doorkeeper"]
 
 logger = logging.getLogger("ycore.server")
 
-GOING_AWAY, INTERNAL_ERROR = 1001, 1011
-
 
 class Admission:
-    """A client that was let in: what it asked for, and what it was granted."""
+    """A client at the door, or inside: what it asks for, and what was decided last."""
 
-    def __init__(self, request: AccessRequest, access: Access, reviews: int) -> None:
+    def __init__(self, request: AccessRequest) -> None:
         self.request = request
-        self.access = access
-        self.reviews = reviews
-        """How many reviews there had been when it was decided."""
+        self._access = Access.NONE
+        self._refusal: RefusedError | None = None
+        self._channel: Channel | None = None
+        self._deciding = Lock()
+
+    async def decide(self, ask: Callable[[AccessRequest], Awaitable[Access]]) -> None:
+        """Ask what the client may do; who asks later gets the later answer."""
+        async with self._deciding:
+            try:
+                self._access, self._refusal = await ask(self.request), None
+            except RefusedError as exc:
+                self._access, self._refusal = Access.NONE, exc
+            self._apply()
+
+    def apply_to(self, channel: Channel) -> None:
+        """Have a channel keep to what is decided, now and later."""
+        self._channel = channel
+        self._apply()
+
+    async def until_decided(self) -> None:
+        """Wait while somebody asks anew."""
+        async with self._deciding:
+            pass
+
+    def check(self) -> None:
+        """Make sure that the client may enter.
+
+        Raises:
+            RefusedError: It may not.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        if self._access is Access.NONE:
+            raise _denial(self.request)
+
+    def _apply(self) -> None:
+        if self._channel is None:
+            return
+        if self._refusal is None:
+            self._channel.grant(self._access)
+        else:
+            self._channel.turn_away(self._refusal)
 
 
 class Doorkeeper:
@@ -50,11 +89,9 @@ class Doorkeeper:
         """
         self.is_open = False
         """Whether anybody is let in."""
-        self.admitted = 0
-        """So many were let in so far."""
+        self.admissions: set[Admission] = set()
+        """Those who are inside, or wait for a decision."""
         self.refusals: Counter[str] = Counter()
-        self.reviews = 0
-        """How often decisions were to be taken anew."""
         self._check = check
         self._authorize = authorize
         self._max_connections = max_connections
@@ -89,26 +126,30 @@ class Doorkeeper:
         finally:
             self._inside -= 1
 
-    async def admit(self, request: AccessRequest) -> Admission:
-        """Decide what a client may do.
+    @asynccontextmanager
+    async def admit(self, request: AccessRequest) -> AsyncIterator[Admission]:
+        """Decide what a client may do, and remember it for the duration of the block.
 
         Args:
             request: What it wants.
 
         Returns:
-            What it is granted.
+            A context manager that gives what it is granted.
 
         Raises:
             RefusedError: It may not enter, or that could not be found out.
         """
         self.check_open()
         self._check(request)
-        reviews = self.reviews
-        access = await self.ask(request)
-        if access is Access.NONE:
-            raise denial(request)
-        self.admitted += 1
-        return Admission(request, access, reviews)
+        admission = Admission(request)
+        self.admissions.add(admission)
+        try:
+            await admission.decide(self.ask)
+            await admission.until_decided()
+            admission.check()
+            yield admission
+        finally:
+            self.admissions.discard(admission)
 
     async def ask(self, request: AccessRequest) -> Access:
         """Ask what a client may do.
@@ -145,21 +186,34 @@ class Doorkeeper:
         logger.warning("%s was refused: %s", peer, f"{error}{advice}")
 
     async def _ask_in_time(self, authorize: Authorize, request: AccessRequest) -> Access:
-        access: object = None
+        outcome: object = RuntimeError("authorize was cancelled from inside")
+
+        async def ask() -> None:
+            nonlocal outcome
+            try:
+                outcome = await authorize(request)
+            except Exception as exc:  # noqa: BLE001 - whoever asks raises it
+                outcome = exc
+
         with fail_after(self._patience) as scope:
             self._asking.add(scope)
             try:
-                access = await authorize(request)
+                # In a task of its own, which ends alone when something that it awaits, and others
+                # too, is cancelled.
+                async with create_task_group() as tasks:
+                    tasks.start_soon(ask)
             finally:
                 self._asking.discard(scope)
         if scope.cancelled_caught:
             self.check_open()
-        if not isinstance(access, Access):
-            raise TypeError(f"authorize must return an Access, not {access!r}")
-        return access
+        if isinstance(outcome, Exception):
+            raise outcome
+        if not isinstance(outcome, Access):
+            raise TypeError(f"authorize must return an Access, not {outcome!r}")
+        return outcome
 
 
-def denial(request: AccessRequest) -> AccessDeniedError:
+def _denial(request: AccessRequest) -> AccessDeniedError:
     """Return the error for a client that may do nothing: by whether it can be known at all."""
     if request.credentials.are_given:
         return AccessDeniedError()

@@ -10,6 +10,7 @@ from typing import Self, final
 from anyio import EndOfStream
 
 from .access import Access, Credentials
+from .errors import AccessDeniedError, RefusedError
 from .limits import Limits
 from .stats import Traffic
 
@@ -56,6 +57,8 @@ class Channel(ABC):
         """The code with which the peer closed; a wire sets it before it raises `EndOfStream`."""
         self.close_reason = ""
         """What the peer said when it closed."""
+        self.refusal: RefusedError | None = None
+        """Why the client may do nothing any more."""
         self._access = Access.READ_WRITE
         self._on_access: Callable[[], None] | None = None
 
@@ -63,22 +66,39 @@ class Channel(ABC):
     @property
     def access(self) -> Access:
         """What the client may do; the server sets it, also while the client is connected."""
-        return self._access
+        return Access.NONE if self.refusal is not None else self._access
 
     @final
     def grant(self, access: Access) -> None:
-        """Allow or forbid the client something; with `Access.NONE` it is sent away."""
-        if access is not self._access:
-            self._access = access
-            if self._on_access is not None:
-                self._on_access()
+        """Allow or forbid the client something; with `Access.NONE` it is turned away."""
+        if access is Access.NONE:
+            self.turn_away(AccessDeniedError("access was withdrawn", kind="access withdrawn"))
+        elif access is not self.access:
+            self._access, self.refusal = access, None
+            self._tell_access()
+
+    @final
+    def turn_away(self, refusal: RefusedError) -> None:
+        """Have the client do nothing any more, and close the channel.
+
+        Args:
+            refusal: Why: its code and its text are told.
+        """
+        if self.refusal is None:
+            self.refusal = refusal
+            self._tell_access()
+
+    def _tell_access(self) -> None:
+        if self._on_access is not None:
+            self._on_access()
 
     @final
     @contextmanager
     def watching_access(self, action: Callable[[], None]) -> Iterator[None]:
-        """Call something whenever the access changes, for the duration of the block."""
+        """Call something now and whenever the access changes, for the duration of the block."""
         self._on_access = action
         try:
+            action()
             yield
         finally:
             self._on_access = None

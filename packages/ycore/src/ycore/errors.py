@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .codes import FORBIDDEN, INTERNAL_ERROR, MESSAGE_TOO_BIG, NOT_AUTHENTICATED, TRY_AGAIN_LATER
+
 __all__ = [
     "AccessDeniedError",
     "ConnectError",
@@ -48,9 +50,6 @@ __all__ = [
     "WireSideError",
     "YWireError",
 ]
-
-
-NOT_AUTHENTICATED = 4401
 
 
 class YWireError(Exception):
@@ -102,7 +101,8 @@ class MessageTooLargeError(ProtocolError):
     def __init__(self, size: int | None, limit: int) -> None:
         what = "a message" if size is None else f"a message of {size} bytes"
         super().__init__(
-            f"{what} exceeds the limit of {limit} bytes (the option max_message_size)", code=1009
+            f"{what} exceeds the limit of {limit} bytes (the option max_message_size)",
+            code=MESSAGE_TOO_BIG,
         )
         self.size = size
         """The size of the message in bytes, or None where the transport does not tell."""
@@ -125,7 +125,7 @@ class AccessDeniedError(RefusedError):
     """A client may not enter; an `authorize` raises it to say why, in words for the client."""
 
     def __init__(
-        self, message: str = "forbidden", *, code: int = 4403, kind: str | None = None
+        self, message: str = "forbidden", *, code: int = FORBIDDEN, kind: str | None = None
     ) -> None:
         """Make an error.
 
@@ -141,7 +141,7 @@ class AccessDeniedError(RefusedError):
 class LimitReachedError(RefusedError):
     """The server has no room for more: connections, rooms, clients of a room, awareness."""
 
-    def __init__(self, message: str, *, limit: str, code: int = 1013) -> None:
+    def __init__(self, message: str, *, limit: str, code: int = TRY_AGAIN_LATER) -> None:
         """Make an error.
 
         Args:
@@ -156,7 +156,7 @@ class RoomLoadError(RefusedError):
     """A room could not be loaded; the cause is chained."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, kind="room could not be loaded", code=1011)
+        super().__init__(message, kind="room could not be loaded", code=INTERNAL_ERROR)
 
 
 class ReadOnlyError(YWireError, PermissionError):

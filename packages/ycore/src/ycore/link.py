@@ -107,6 +107,8 @@ class Link:
         self._push_wanted = False
         # Edits are counted by the messages that carried them.
         self._sent = self._arrived = 0
+        self._sent_edits = 0
+        """The last of them that carried an edit of the user's, not only what a server has lost."""
 
     @property
     def was_entered(self) -> bool:
@@ -137,11 +139,11 @@ class Link:
                 uplink.push(unasked=True)
             sent = self._sent
             if await uplink.round_trip():
-                if uplink.denied is not None:
+                self._on_arrival(sent)
+                if self._are_edits_denied(uplink):
                     raise ReadOnlyError(
                         f"{self._wire.address} does not accept changes: {uplink.denied}"
                     )
-                self._on_arrival(sent)
             elif self._uplink is uplink:
                 self._go_offline()
 
@@ -169,6 +171,7 @@ class Link:
         if self._auto_push and not self._local.is_empty:
             # What the document brings is unsent like an edit.
             self._sent += 1
+            self._sent_edits = self._sent
         with self._observing():
             async with background_tasks() as tasks:
                 tasks.start_soon(self._take_turns)
@@ -255,6 +258,7 @@ class Link:
             self._local_state,
             on_push=self._on_push,
             on_synchronized=self._go_online,
+            on_asked_again=self._push_again,
         )
 
     def _go_online(self) -> None:
@@ -305,15 +309,26 @@ class Link:
             if self._uplink.has_answered:
                 self._push_wanted = False
 
+    def _push_again(self) -> None:
+        # What was not accepted had been pushed.
+        self._push_wanted = True
+        self._signal.set()
+
     def _on_push(self, *, again: bool) -> None:
         self._sent += 1
+        if not again:
+            self._sent_edits = self._sent
         if again and self._uplink is not None:
             # Nobody has edited and so nobody flushes: find out by ourselves that it has arrived.
             self._uplink.confirm(partial(self._on_arrival, self._sent))
 
     def _on_arrival(self, sent: int) -> None:
-        if self._uplink is None or self._uplink.denied is None:
+        if self._uplink is None or not self._are_edits_denied(self._uplink):
             self._arrived = max(self._arrived, sent)
+
+    def _are_edits_denied(self, uplink: Uplink) -> bool:
+        """Whether a server that does not accept changes lacks some of this user's."""
+        return uplink.denied is not None and self._sent_edits > self._arrived
 
     @property
     def _has_unsent(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
 
 from .channel import Channel
+from .codes import is_permanent
 from .errors import (
     ConnectError,
     ConnectionRejectedError,
@@ -14,8 +15,6 @@ from .errors import (
 )
 
 __all__ = ["CONNECTION_ERRORS", "out_of_reach", "why_lost"]
-
-INVALID_DATA, MESSAGE_TOO_BIG = 1007, 1009
 
 CONNECTION_ERRORS = (OSError, EndOfStream, BrokenResourceError, ClosedResourceError, ProtocolError)
 """What opening a connection may raise; trying again may help."""
@@ -35,7 +34,7 @@ def why_lost(channel: Channel, address: str) -> ConnectError:
         Exception: Something failed that has nothing to do with the connection.
     """
     code, reason = channel.close_code, channel.close_reason
-    if code is not None and _is_permanent(code):
+    if code is not None and is_permanent(code):
         raise ConnectionRejectedError(code, reason, address)
     match channel.failure:
         case None:
@@ -53,11 +52,6 @@ def why_lost(channel: Channel, address: str) -> ConnectError:
             return _caused(ConnectError(f"{address} was lost: {_describe(error)}"), error)
         case error:
             raise error
-
-
-def _is_permanent(code: int) -> bool:
-    """Whether a close code means that trying again would not help."""
-    return 4400 <= code <= 4499 or code in (INVALID_DATA, MESSAGE_TOO_BIG)
 
 
 def _describe(error: Exception) -> str:

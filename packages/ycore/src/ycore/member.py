@@ -8,7 +8,6 @@ from pycrdt import Awareness
 
 from .access import Access
 from .channel import Channel
-from .errors import AccessDeniedError
 from .presence import Arrival, Presence, awareness_error, encode_states
 from .protocol import (
     EMPTY_UPDATE,
@@ -114,8 +113,8 @@ class Member(Session):
     def _on_step2(self, payload: bytes, extent: Extent) -> None:
         if self._may_write:
             super()._on_step2(payload, extent)
-        elif self._incoming.lacks(extent):
-            # A client that has no news answers with what it has deleted, which is no news either.
+        elif self._incoming.lacks(extent) or self._incoming.lacks_deletions(payload):
+            # A client answers with everything it has deleted, which mostly is no news.
             self._deny()
 
     def _on_update(self, payload: bytes, extent: Extent) -> None:
@@ -133,8 +132,8 @@ class Member(Session):
         self.tell(encode_denied(READ_ONLY))
 
     def _on_access(self) -> None:
-        if self.channel.access is Access.NONE:
-            self.refuse(AccessDeniedError("access was withdrawn", kind="access withdrawn"))
+        if self.channel.refusal is not None:
+            self.refuse(self.channel.refusal)
         elif self._may_write and self._was_denied:
             self._was_denied = False
             self.ask_again()

@@ -9,13 +9,14 @@ the queue.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from anyio import Event, fail_after
 from pycrdt import Awareness
 
 from .channel import Channel
+from .codes import POLICY_VIOLATION
 from .errors import LimitReachedError, MessageTooLargeError
 from .presence import encode_states
 from .protocol import EMPTY_UPDATE, encode_step2, encode_update
@@ -29,8 +30,6 @@ QUEUE_BYTES = 64 * 1024
 
 QUEUE_REPLIES = 1024
 """A peer that makes so many replies wait without reading them is refused."""
-
-POLICY_VIOLATION = 1008
 
 
 class _Queued(NamedTuple):
@@ -69,6 +68,7 @@ class Outbox:
         self._owed_since: bytes | None = None
         self._owed_answers = 0
         self._owed_awareness: set[int] = set()
+        self._owed_states: Iterator[bytes] = iter(())
 
     @property
     def pressed(self) -> bool:
@@ -161,6 +161,7 @@ class Outbox:
             self._account(self._queue.popleft(), -1)
         self._owed_since, self._owed_answers = None, 0
         self._owed_awareness.clear()
+        self._owed_states = iter(())
 
     async def drained(self) -> None:
         """Wait until nothing waits to be sent, or nothing can be sent any more."""
@@ -230,10 +231,17 @@ class Outbox:
         if update is not None:
             self._check_size(update)
             self._enqueue(update)
-        elif self._owed_awareness:
+        elif (message := self._next_owed_states()) is not None:
+            self._enqueue(message)
+
+    def _next_owed_states(self) -> bytes | None:
+        """Return the next message of the states that are owed; they are encoded one by one."""
+        message = next(self._owed_states, None)
+        if message is None and self._owed_awareness:
             clients, self._owed_awareness = self._owed_awareness, set()
-            for message in encode_states(self._awareness, clients):
-                self._enqueue(message)
+            self._owed_states = encode_states(self._awareness, clients)
+            message = next(self._owed_states, None)
+        return message
 
     def _next_owed_update(self) -> bytes | None:
         if self._owed_since is not None:

@@ -22,6 +22,7 @@ from itertools import islice
 
 from pycrdt import Awareness
 
+from .codes import MESSAGE_TOO_BIG
 from .errors import LimitReachedError
 from .limits import Limits
 from .protocol import MAX_AWARENESS_CLOCK, AwarenessEntry, encode_awareness, encode_entries
@@ -34,8 +35,6 @@ __all__ = [
     "encode_state",
     "encode_states",
 ]
-
-MESSAGE_TOO_BIG = 1009
 
 MAX_OWNED = 10_000
 """One connection may not own more ids than this."""

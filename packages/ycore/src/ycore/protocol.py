@@ -25,6 +25,7 @@ from enum import Enum, auto
 from math import isinf
 from typing import NamedTuple, NoReturn
 
+from .codes import INVALID_DATA
 from .errors import ProtocolError
 
 __all__ = [
@@ -224,9 +225,9 @@ def _check_json(encoded: bytes) -> str:
         text = encoded.decode()
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except UnicodeDecodeError as exc:
-        raise ProtocolError("an awareness state that is not UTF-8", code=1007) from exc
+        raise ProtocolError("an awareness state that is not UTF-8", code=INVALID_DATA) from exc
     except (ValueError, RecursionError) as exc:
-        raise ProtocolError("an awareness state that is not JSON", code=1007) from exc
+        raise ProtocolError("an awareness state that is not JSON", code=INVALID_DATA) from exc
     if text.count("[") + text.count("{") > MAX_AWARENESS_NESTING:
         _check_nesting(value)
     return "null" if value is None else text
@@ -238,7 +239,7 @@ def _check_nesting(value: object) -> None:
         level = [inner for outer in level for inner in _children(outer) if _children(inner)]
         if not level:
             return
-    raise ProtocolError("an awareness state that is nested too deeply", code=1007)
+    raise ProtocolError("an awareness state that is nested too deeply", code=INVALID_DATA)
 
 
 def _children(value: object) -> Collection[object]:

@@ -7,16 +7,19 @@ keystrokes costs one transaction and one message per turn, and a lone keystroke 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from anyio import Event
 from pycrdt import Doc, TransactionEvent, merge_updates
 
+from .codes import INVALID_DATA
 from .errors import DocumentError, ProtocolError
 from .protocol import EMPTY_UPDATE
-from .updates import Extent, check_update, decode_state_vector
+from .updates import Extent, check_update, decode_state_vector, deletions
 
 __all__ = ["EMPTY_STATE", "LARGE", "Change", "Replica", "Signal", "Source"]
 
@@ -182,7 +185,8 @@ class Replica:
     def merge(self, other: Replica) -> None:
         """Apply what another replica has and this one lacks."""
         update = other.update_since(self.state())
-        self._inbox.append(_Received(update, check_update(update), _Nobody(), complete=True))
+        extent = decode_state_vector(other.state())
+        self._inbox.append(_Received(update, extent, _Nobody(), complete=True))
         self.apply()
 
     def run_deferred(self) -> None:
@@ -222,6 +226,17 @@ class Replica:
     def lacks(self, extent: Extent) -> bool:
         """Whether an update of this extent has structs that the document does not have."""
         return _exceeds(extent, decode_state_vector(self.state()))
+
+    def lacks_deletions(self, update: bytes) -> bool:
+        """Whether an update deletes what is not deleted in the document; not if it is large."""
+        if len(update) > LARGE:
+            return False
+        known = deletions(self.update_since(self.state()))
+        return any(
+            not _has_range(known.get(client, []), each)
+            for client, ranges in deletions(update).items()
+            for each in ranges
+        )
 
     def is_covered_by(self, state: bytes) -> bool:
         """Whether a state vector holds all that the document's holds."""
@@ -289,7 +304,7 @@ class Replica:
             received.source.ask_again()
         else:
             reason = f"an update that cannot be applied: {error}"
-            received.source.refuse(ProtocolError(reason, code=1007))
+            received.source.refuse(ProtocolError(reason, code=INVALID_DATA))
 
     def _covers(self, extent: Extent) -> bool:
         return not self.lacks(extent)
@@ -329,6 +344,12 @@ def _portions(items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator
         total += size
     if portion:
         yield portion
+
+
+def _has_range(ranges: Sequence[tuple[int, int]], wanted: tuple[int, int]) -> bool:
+    """Whether a range lies within one of many, which are in order and apart."""
+    index = bisect_right(ranges, wanted[0], key=itemgetter(0)) - 1
+    return index >= 0 and ranges[index][1] >= wanted[1]
 
 
 def _union(batch: Sequence[_Received]) -> Extent:

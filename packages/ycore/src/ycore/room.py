@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from pycrdt import Awareness, Doc
 
 from .channel import Channel
+from .codes import SERVICE_RESTART
 from .errors import YWireError
 from .member import Member
 from .presence import LocalState, Presence, encode_states
@@ -41,8 +42,6 @@ are the less often, since each tells all others. Yjs does it by itself after the
 RENEWED_PER_SECOND = 20
 """So many clients per second are made to renew their states, on average, as long as the interval
 is not the longest."""
-
-SERVICE_RESTART = 1012
 
 
 class Room(AsyncContextManagerMixin):

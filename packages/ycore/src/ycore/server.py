@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar, Self, TypedDict, final
 
 from anyio import (
@@ -21,9 +21,10 @@ from anyio import (
 )
 from anyio.abc import TaskStatus
 
-from .access import Access, AccessRequest, Authorize
-from .admission import GOING_AWAY, INTERNAL_ERROR, Admission, Doorkeeper, denial
+from .access import AccessRequest, Authorize
+from .admission import Admission, Doorkeeper
 from .channel import Channel
+from .codes import GOING_AWAY, INTERNAL_ERROR, shorten
 from .errors import MessageTooLargeError, ProtocolError, RefusedError
 from .limits import Limits
 from .room import Room
@@ -34,8 +35,6 @@ from .tasks import background_tasks
 __all__ = ["ServerOptions", "ServerWire"]
 
 logger = logging.getLogger("ycore.server")
-
-FIRST_PERMANENT_CODE = 4400
 
 REVIEWS = 100
 """So many connections are reviewed at a time."""
@@ -84,16 +83,6 @@ class ServerOptions(TypedDict, total=False):
     """See `Limits`."""
 
 
-class _Connection:
-    """A connection that is served."""
-
-    def __init__(self, channel: Channel, scope: CancelScope) -> None:
-        self.channel = channel
-        self.scope = scope
-        self.request: AccessRequest | None = None
-        """What it asked for, once it was let in."""
-
-
 class ServerWire(AsyncContextManagerMixin, ABC):
     """The server side of a wire: accepts connections and serves each in its room.
 
@@ -138,6 +127,7 @@ class ServerWire(AsyncContextManagerMixin, ABC):
             send_timeout=send_timeout,
             close_timeout=close_timeout,
         )
+        self.max_connections = max_connections
         self.__owns_rooms = rooms is None
         self.__rooms = _choose_rooms(
             rooms, room_factory, max_clients=max_clients, max_rooms=max_rooms, linger=linger
@@ -145,8 +135,9 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         self.__door = Doorkeeper(
             self.check, authorize, max_connections=max_connections, patience=handshake_timeout
         )
-        self.__connections: set[_Connection] = set()
+        self.__connections: dict[Channel, CancelScope] = {}
         self.__deserted = Event()
+        self.__entered = 0
         self.__traffic = Traffic()
         self.__drops: Counter[str] = Counter()
 
@@ -201,10 +192,10 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         Raises:
             RefusedError: The client is not let in; its `code` says why. It is counted and logged.
         """
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             try:
                 stack.enter_context(self.__door.place())
-                admission = await self.__door.admit(request)
+                admission = await stack.enter_async_context(self.__door.admit(request))
             except RefusedError as exc:
                 self.note_refusal(request.peer, exc)
                 raise
@@ -232,44 +223,42 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         """
         channel.limits = self.limits
         with CancelScope() as scope:
-            connection = _Connection(channel, scope)
-            self.__connections.add(connection)
+            self.__connections[channel] = scope
             try:
-                await self.__serve(connection, admission)
+                await self.__serve(channel, admission)
             finally:
-                self.__forget(connection)
+                self.__forget(channel)
 
     @final
     async def reauthorize(self, matching: Callable[[AccessRequest], bool] | None = None) -> None:
         """Ask `authorize` again for clients that are connected, and apply what it says.
 
-        Who may do nothing any more is sent away; who may only read is told so with its next change;
-        who may write now is asked for its changes. If `authorize` fails the client is sent away to
-        come back, and is asked for then.
+        Who may do nothing any more is turned away; who may only read is told so with its next
+        change; who may write now is asked for its changes. If `authorize` fails the client is
+        turned away for now: when it comes back, `authorize` is asked again. So is a decision that
+        is under way.
 
         Args:
             matching: Which ones, by what they asked for; default all.
         """
-        self.__door.reviews += 1
         limiter = CapacityLimiter(REVIEWS)
         async with create_task_group() as tasks:
-            for connection in list(self.__connections):
-                request = connection.request
-                if request is not None and (matching is None or matching(request)):
-                    tasks.start_soon(self.__review, connection, request, limiter)
+            for admission in list(self.__door.admissions):
+                if matching is None or matching(admission.request):
+                    tasks.start_soon(self.__review, admission, limiter)
 
     @final
     def stats(self) -> ServerStats:
         """Return what an operator wants to know, in numbers."""
         traffic = Traffic()
         traffic.add(self.__traffic)
-        for connection in self.__connections:
-            traffic.add(connection.channel.traffic)
+        for channel in self.__connections:
+            traffic.add(channel.traffic)
         return ServerStats(
             rooms=len(self.rooms),
             clients=len(self.__connections),
-            clients_behind=sum(each.channel.is_behind for each in self.__connections),
-            connections=self.__door.admitted,
+            clients_behind=sum(channel.is_behind for channel in self.__connections),
+            connections=self.__entered,
             messages_received=traffic.messages_received,
             bytes_received=traffic.bytes_received,
             messages_sent=traffic.messages_sent,
@@ -303,11 +292,10 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         await self.listen(task_status=task_status)
         raise RuntimeError(f"{type(self).__name__}.listen returned: it must run until cancelled")
 
-    async def __serve(self, connection: _Connection, admission: Admission | None) -> None:
-        channel = connection.channel
+    async def __serve(self, channel: Channel, admission: Admission | None) -> None:
         code, reason = GOING_AWAY, "the server is going away"
         try:
-            await self.__serve_in_room(connection, admission)
+            await self.__serve_in_room(channel, admission)
         except RefusedError as exc:
             self.note_refusal(channel.peer, exc)
             code, reason = exc.code, str(exc)
@@ -317,45 +305,35 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         finally:
             await self.__close(channel, code, reason)
 
-    async def __serve_in_room(self, connection: _Connection, admission: Admission | None) -> None:
+    async def __serve_in_room(self, channel: Channel, admission: Admission | None) -> None:
         """Serve a connection in its room.
 
         Raises:
             RefusedError: It is not let in.
         """
-        channel = connection.channel
         async with AsyncExitStack() as stack:
             if admission is None:
+                request = _request_of(channel, self.wire)
                 stack.enter_context(self.__door.place())
-                admission = await self.__door.admit(_request_of(channel, self.wire))
+                admission = await stack.enter_async_context(self.__door.admit(request))
             self.__door.check_open()
-            connection.request = admission.request
-            channel.grant(admission.access)
-            if admission.reviews != self.__door.reviews:
-                # It was decided before rights changed.
-                channel.grant(await self.__door.ask(admission.request))
-            room = await stack.enter_async_context(self.rooms.join(channel.id))
-            if channel.access is Access.NONE:
-                raise denial(admission.request)
+            admission.check()
+            admission.apply_to(channel)
+            room = await stack.enter_async_context(self.rooms.join(admission.request.room))
+            if channel.refusal is not None:
+                raise channel.refusal
+            self.__entered += 1
             await room.serve(channel)
 
-    async def __review(
-        self, connection: _Connection, request: AccessRequest, limiter: CapacityLimiter
-    ) -> None:
+    async def __review(self, admission: Admission, limiter: CapacityLimiter) -> None:
         async with limiter:
-            try:
-                connection.channel.grant(await self.__door.ask(request))
-            except RefusedError as exc:
-                if exc.code < FIRST_PERMANENT_CODE:
-                    connection.scope.cancel()
-                else:
-                    connection.channel.grant(Access.NONE)
+            await admission.decide(self.__door.ask)
 
-    def __forget(self, connection: _Connection) -> None:
-        self.__connections.discard(connection)
-        self.__traffic.add(connection.channel.traffic)
-        if connection.channel.failure is not None:
-            self.__drops[_kind_of(connection.channel.failure)] += 1
+    def __forget(self, channel: Channel) -> None:
+        del self.__connections[channel]
+        self.__traffic.add(channel.traffic)
+        if channel.failure is not None:
+            self.__drops[_kind_of(channel.failure)] += 1
         if not (self.__door.is_open or self.__connections):
             self.__deserted.set()
 
@@ -363,7 +341,7 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         """Make sure that a channel is closed, whatever a room did with it."""
         with move_on_after(2 * self.limits.close_timeout, shield=True):
             try:
-                await channel.aclose(code, reason)
+                await channel.aclose(code, shorten(reason))
             except Exception:
                 logger.exception("%s could not be closed", channel.peer)
 
@@ -372,8 +350,8 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         self.__door.close()
         if not self.__connections:
             return
-        for connection in self.__connections:
-            connection.scope.cancel()
+        for scope in self.__connections.values():
+            scope.cancel()
         # Each connection ends within its own bound; this is for a wire that keeps none.
         with move_on_after(2 * self.limits.close_timeout + 1, shield=True):
             await self.__deserted.wait()

@@ -14,19 +14,18 @@ from typing import Any, TypeVarTuple, Unpack
 from anyio import (
     BrokenResourceError,
     CancelScope,
-    CapacityLimiter,
     ClosedResourceError,
     create_task_group,
     current_time,
     fail_after,
     move_on_after,
-    to_thread,
 )
 from anyio.abc import TaskGroup
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import checkpoint
 from pycrdt import Awareness
 
 from .channel import Channel
+from .codes import GOING_AWAY, INTERNAL_ERROR, NORMAL, POLICY_VIOLATION, shorten
 from .errors import ProtocolError, RefusedError
 from .outbox import Outbox
 from .protocol import (
@@ -40,7 +39,14 @@ from .protocol import (
 )
 from .replica import LARGE, Change, Replica
 from .throttle import Throttle
-from .updates import Extent, check_update, decode_state_vector
+from .updates import (
+    Extent,
+    Walk,
+    check_update,
+    decode_state_vector,
+    walk_state_vector,
+    walk_update,
+)
 
 __all__ = ["Session"]
 
@@ -48,8 +54,6 @@ Arguments = TypeVarTuple("Arguments")
 
 ASK_INTERVAL = 1.0
 """A peer is asked at most so often for what is missing, in seconds."""
-
-NORMAL, GOING_AWAY, INTERNAL_ERROR = 1000, 1001, 1011
 
 
 def _ignore(payload: bytes) -> None:
@@ -64,7 +68,12 @@ PARSERS: dict[Kind, Callable[[bytes], object]] = {
     Kind.AWARENESS: decode_awareness,
 }
 
-_limiter: RunVar[CapacityLimiter] = RunVar("ycore_parsing")
+WALKS: dict[Kind, Callable[[bytes], Walk]] = {
+    Kind.STEP1: walk_state_vector,
+    Kind.STEP2: walk_update,
+    Kind.UPDATE: walk_update,
+}
+"""The same for what is large: in steps, between which others get their turn."""
 
 
 class Session(ABC):
@@ -219,10 +228,16 @@ class Session(ABC):
         Raises:
             ProtocolError: It is malformed or exceeds a bound.
         """
-        # One thread at a time: they share one lock.
-        return await to_thread.run_sync(
-            PARSERS[kind], payload, abandon_on_cancel=True, limiter=_parsing_limiter()
-        )
+        walk = WALKS.get(kind)
+        if walk is None:
+            return PARSERS[kind](payload)
+        steps = walk(payload)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+            await checkpoint()
 
     def _on_step1(self, payload: bytes, parsed: object) -> None:
         # The answer also tells the peer that all it sent before has been applied.
@@ -306,22 +321,13 @@ class Session(ABC):
             case None:
                 return self._farewell
             case ProtocolError() | RefusedError() as error:
-                return error.code, _shorten(str(error))
+                return error.code, shorten(str(error))
             case TimeoutError():
-                return 1008, "too slow"
+                return POLICY_VIOLATION, "too slow"
             case BrokenResourceError() | ClosedResourceError():
                 return NORMAL, ""
             case _:
                 return INTERNAL_ERROR, "internal error"
-
-
-def _parsing_limiter() -> CapacityLimiter:
-    """Return what bounds the threads that parse in this event loop."""
-    try:
-        return _limiter.get()
-    except LookupError:
-        _limiter.set(CapacityLimiter(1))
-        return _limiter.get()
 
 
 def _is_foreign(first: Message) -> bool:
@@ -333,8 +339,3 @@ def _is_foreign(first: Message) -> bool:
     return first.kind is Kind.UNKNOWN or (
         first.kind is Kind.QUERY_AWARENESS and first.payload != b""
     )
-
-
-def _shorten(reason: str) -> str:
-    """Cut a reason to what a websocket's close frame holds (RFC 6455, section 5.5)."""
-    return reason.encode()[:123].decode(errors="ignore")

@@ -33,13 +33,13 @@ class ServerStats:
     """Rooms that exist now, those that are loading or closing included; shared ones too."""
 
     clients: int
-    """Connections now, those that wait for their room included."""
+    """Connections now, those that wait to be let in or for their room included."""
 
     clients_behind: int
     """Connections for which something waits to be sent."""
 
     connections: int
-    """Connections that were let in, since the server was made."""
+    """Connections that got into a room, since the server was made."""
 
     messages_received: int
     """Messages from clients, since the server was made."""

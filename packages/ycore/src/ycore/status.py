@@ -54,7 +54,8 @@ class StatusChanges(ObjectReceiveStream[Status]):
                 raise ClosedResourceError
             if self._has_ended:
                 raise EndOfStream
-            self._arrival = Event()
+            if self._arrival.is_set():
+                self._arrival = Event()
             await self._arrival.wait()
         return self._waiting.popleft()
 

@@ -30,25 +30,39 @@ name) are refused although Yjs knows them, and so is all that only one of the tw
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
 from functools import lru_cache
-from typing import NoReturn
+from typing import TypeVar
 
-from .errors import ProtocolError
+from .lib0 import CLOCKS, Reader, fail, malformed, utf16_length
+from .values import OBJECT, check_json, walk_values
 
-__all__ = ["MAX_NESTING", "Extent", "check_update", "decode_state_vector"]
+__all__ = [
+    "Extent",
+    "Walk",
+    "check_update",
+    "decode_state_vector",
+    "deletions",
+    "walk_state_vector",
+    "walk_update",
+]
 
 Extent = dict[int, int]
 """For each client the clock behind the last of its structs."""
 
-MAX_NESTING = 100
-"""How deep arrays and objects may nest in a value or in JSON."""
+MANY_STRUCTS = 10_000
+"""A section of so many structs is looked at more closely."""
 
-_CLOCKS = 2**31
-_CLIENTS = 2**53
-_SHIFTS = range(7, 56, 7)
+MAX_JOINED = 128 * 1024 * 1024
+"""So many characters may be copied when the pieces of a text are joined. pycrdt 0.14.13 joins what
+follows each other piece by piece, at a cost that grows with the square: 100,000 pieces of a
+character each took 5 GB and 11 s."""
+
+Result = TypeVar("Result")
+
+Walk = Generator[None, None, Extent]
+
 
 _GC = 0
 _SKIP = 10
@@ -56,11 +70,6 @@ _STRING = 4
 
 _XML_ELEMENT = 3
 _NAMELESS_TYPES = frozenset({0, 1, 2, 4, 6})
-
-_OBJECT = 118
-_CONTAINERS = frozenset({117, _OBJECT})
-# null, undefined and the booleans; the numbers of fixed size.
-_SIZES = {120: 0, 121: 0, 126: 0, 127: 0, 124: 4, 123: 8, 122: 8}
 
 # Numbers within their bounds, as patterns: the engine of `re` reads them several times faster than
 # a loop. What these patterns do not match is left to the walk, which knows why.
@@ -94,11 +103,20 @@ def check_update(update: bytes) -> Extent:
     Raises:
         ProtocolError: The update is malformed (close code 1007).
     """
+    extent = _check_keystroke(update)
+    return _run(walk_update(update)) if extent is None else extent
+
+
+def walk_update(update: bytes) -> Walk:
+    """Do the same in steps, for an update that is large: pause now and then.
+
+    Raises:
+        ProtocolError: The update is malformed (close code 1007).
+    """
     try:
-        extent = _check_keystroke(update)
-        return _check_any_update(update) if extent is None else extent
+        return (yield from _walk_any_update(update))
     except IndexError:
-        raise _malformed("it ends too early") from None
+        raise malformed("it ends too early") from None
 
 
 def decode_state_vector(state: bytes) -> Extent:
@@ -107,13 +125,66 @@ def decode_state_vector(state: bytes) -> Extent:
     Raises:
         ProtocolError: The state vector is malformed (close code 1007).
     """
-    reader = _Reader(state)
+    return _run(walk_state_vector(state))
+
+
+def walk_state_vector(state: bytes) -> Walk:
+    """Do the same in steps, for a state vector that is large: pause now and then.
+
+    Raises:
+        ProtocolError: The state vector is malformed (close code 1007).
+    """
+    reader = Reader(state)
+    clocks: Extent = {}
     try:
-        clocks = {reader.uint(): reader.clock() for _ in range(reader.count(2))}
+        for _ in range(reader.count(2)):
+            client = reader.uint()
+            clocks[client] = reader.clock()
+            if reader.pos > reader.pause:
+                reader.take_pause()
+                yield
     except IndexError:
-        raise _malformed("it ends too early") from None
+        raise malformed("it ends too early") from None
     reader.finish()
     return clocks
+
+
+def deletions(update: bytes) -> dict[int, list[tuple[int, int]]]:
+    """Return what an update deletes: for each client ranges of clocks, in order and apart.
+
+    Args:
+        update: The update, which was checked.
+    """
+    reader = Reader(update)
+    for _ in range(reader.count(3)):
+        structs = reader.count(2)
+        _run(_walk_structs(reader, structs, reader.uint()))
+    found: dict[int, list[tuple[int, int]]] = {}
+    for _ in range(reader.count(2)):
+        client = reader.uint()
+        ranges = ((reader.clock(), reader.uint()) for _ in range(reader.count(2)))
+        found[client] = _join([(start, start + length) for start, length in ranges])
+    return found
+
+
+def _join(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(end, joined[-1][1])
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _run(walk: Generator[None, None, Result]) -> Result:
+    """Walk to the end without a pause."""
+    while True:
+        try:
+            next(walk)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
 
 
 def _check_keystroke(update: bytes) -> dict[int, int] | None:
@@ -135,52 +206,57 @@ def _check_keystroke(update: bytes) -> dict[int, int] | None:
     size = len(text) - 1
     if size < 1 or text[0] != size:
         return None
-    return _extent(client, _number(clock) + (size if text.isascii() else _utf16(text[1:])))
+    return _extent(client, _number(clock) + (size if text.isascii() else utf16_length(text[1:])))
 
 
 def _extent(client: bytes, end: int) -> dict[int, int]:
-    if end >= _CLOCKS:
-        _fail(f"a clock of {end}")
+    if end >= CLOCKS:
+        fail(f"a clock of {end}")
     return {_client_number(client): end}
 
 
-def _check_any_update(update: bytes) -> dict[int, int]:
-    reader = _Reader(update)
-    extent: dict[int, int] = {}
+def _walk_any_update(update: bytes) -> Walk:
+    reader = Reader(update)
+    extent: Extent = {}
     clients = set()
     for _ in range(reader.count(3)):
         structs = reader.count(2)
         client = reader.uint()
         if client in clients:
-            _fail(f"two sections of client {client}")
+            fail(f"two sections of client {client}")
         clients.add(client)
-        end = _check_structs(reader, structs)
+        end = yield from _walk_structs(reader, structs, client)
         if end:
             extent[client] = end
     for _ in range(reader.count(2)):
         client = reader.uint()
-        end = _check_deletions(reader)
+        end = yield from _walk_deletions(reader)
         if end > extent.get(client, 0):
             extent[client] = end
     reader.finish()
     return extent
 
 
-def _check_structs(reader: _Reader, count: int) -> int:
+def _walk_structs(reader: Reader, count: int, client: int) -> Generator[None, None, int]:
     """Return the clock at which the last struct that is not a gap ends, or 0."""
     data = reader.data
     start = clock = reader.clock()
     end = 0
+    joints = _Joints(client) if count >= MANY_STRUCTS else None
     for _ in range(count):
-        match = _match_run(data, reader.pos)
+        if reader.pos > reader.pause:
+            reader.take_pause()
+            yield
+        begin = reader.pos
+        match = _match_run(data, begin)
         if match is not None:
             pos = match.end()
             length = data[pos - 1]
-            if data[match.start()] & _STRING:
+            if data[begin] & _STRING:
                 text = data[pos : pos + length]
                 reader.pos = pos + length
                 if not text.isascii():
-                    length = _utf16(text)
+                    length = utf16_length(text)
             else:
                 reader.pos = pos
         else:
@@ -188,46 +264,82 @@ def _check_structs(reader: _Reader, count: int) -> int:
             if info == _SKIP:
                 clock += _check_range(reader)
                 continue
-            length = _check_range(reader) if info == _GC else _check_item(reader, info)
+            if info == _GC:
+                length = _check_range(reader)
+            else:
+                check_content = _check_head(reader, info)
+                if check_content in _VALUES:
+                    length = yield from walk_values(reader, check_content(reader))
+                else:
+                    length = check_content(reader)
+        if joints is not None:
+            joints.note(data, begin, clock, length)
         clock += length
         if length:
             end = clock
     if clock == start:
         # Nobody writes these; pycrdt panics when it knows the client.
-        _fail("a section without content")
-    if clock >= _CLOCKS:
-        _fail(f"a clock of {clock}")
+        fail("a section without content")
+    if clock >= CLOCKS:
+        fail(f"a clock of {clock}")
     return end
 
 
-def _check_deletions(reader: _Reader) -> int:
+class _Joints:
+    """Counts what pycrdt copies when it joins the texts of a section."""
+
+    def __init__(self, client: int) -> None:
+        self._client = client
+        self._run = self._copied = 0
+
+    def note(self, data: bytes, begin: int, clock: int, length: int) -> None:
+        """Take note of a struct."""
+        if data[begin] & 0x9F == 0x80 | _STRING and self._follows(data, begin + 1, clock):
+            self._run += length
+            self._copied += self._run
+            if self._copied > MAX_JOINED:
+                fail("a text in too many pieces: send the update of a document that has it")
+        else:
+            self._run = length
+
+    def _follows(self, data: bytes, pos: int, clock: int) -> bool:
+        """Whether the origin that is written at a position is the item before."""
+        reader = Reader(data)
+        reader.pos = pos
+        return reader.uint() == self._client and reader.uint() == clock - 1
+
+
+def _walk_deletions(reader: Reader) -> Generator[None, None, int]:
     """Return the clock at which the last deleted range ends, or 0."""
     last = 0
     for _ in range(reader.count(2)):
+        if reader.pos > reader.pause:
+            reader.take_pause()
+            yield
         clock = reader.clock()
         length = reader.uint()
         end = clock + length
-        if end >= _CLOCKS:
-            _fail(f"a clock of {end}")
+        if end >= CLOCKS:
+            fail(f"a clock of {end}")
         if length and end > last:
             last = end
     return last
 
 
-def _check_range(reader: _Reader) -> int:
+def _check_range(reader: Reader) -> int:
     """Return the length of a GC or a gap."""
     length = reader.uint()
     if not length:
         # Nobody writes these, unlike empty strings. pycrdt panics or counts below zero.
-        _fail("an empty GC or Skip")
+        fail("an empty GC or Skip")
     return length
 
 
-def _check_item(reader: _Reader, info: int) -> int:
-    """Return the item's length."""
+def _check_head(reader: Reader, info: int) -> Callable[[Reader], int]:
+    """Return what checks the content of an item and tells its length."""
     check_content = _CONTENTS.get(info & 0x1F)
     if check_content is None:
-        _fail(f"a struct of kind {info:#x}")
+        fail(f"a struct of kind {info:#x}")
     if info & 0x80:
         reader.skip_id()
     if info & 0x40:
@@ -236,140 +348,79 @@ def _check_item(reader: _Reader, info: int) -> int:
         _check_parent(reader)
         if info & 0x20:
             reader.skip_text()
-    return check_content(reader)
+    return check_content
 
 
-def _check_parent(reader: _Reader) -> None:
+def _check_parent(reader: Reader) -> None:
     kind = reader.byte()
     if kind == 1:
         reader.skip_text()
     elif kind == 0:
         reader.skip_id()
     else:
-        _fail(f"a parent of kind {kind}")
+        fail(f"a parent of kind {kind}")
 
 
-def _check_deleted(reader: _Reader) -> int:
+def _check_deleted(reader: Reader) -> int:
     return reader.uint()
 
 
-def _check_binary(reader: _Reader) -> int:
+def _check_binary(reader: Reader) -> int:
     reader.buffer()
     return 1
 
 
-def _check_string(reader: _Reader) -> int:
+def _check_string(reader: Reader) -> int:
     text = reader.buffer()
-    return len(text) if text.isascii() else _utf16(text)
+    return len(text) if text.isascii() else utf16_length(text)
 
 
-def _check_embed(reader: _Reader) -> int:
-    _check_json(reader.buffer())
+def _check_embed(reader: Reader) -> int:
+    check_json(reader.buffer())
     return 1
 
 
-def _check_format(reader: _Reader) -> int:
+def _check_format(reader: Reader) -> int:
     reader.skip_text()
-    _check_json(reader.buffer())
+    check_json(reader.buffer())
     return 1
 
 
-def _check_type(reader: _Reader) -> int:
+def _check_type(reader: Reader) -> int:
     kind = reader.byte()
     if kind == _XML_ELEMENT:
         reader.skip_text()
     elif kind not in _NAMELESS_TYPES:
-        _fail(f"a type of kind {kind}")
+        fail(f"a type of kind {kind}")
     return 1
 
 
-def _check_values(reader: _Reader) -> int:
-    count = reader.count(1)
-    _check_any(reader, count)
-    return count
+def _count_values(reader: Reader) -> int:
+    """Return how many values follow, which is the item's length."""
+    return reader.count(1)
 
 
-def _check_doc(reader: _Reader) -> int:
+def _count_options(reader: Reader) -> int:
+    """Return the same for a subdocument, which has one value: its options."""
     reader.skip_text()
-    if reader.data[reader.pos] != _OBJECT:
-        _fail("a subdocument without options")
-    _check_any(reader, 1)
+    if reader.data[reader.pos] != OBJECT:
+        fail("a subdocument without options")
     return 1
 
 
-_CONTENTS: dict[int, Callable[[_Reader], int]] = {
+_CONTENTS: dict[int, Callable[[Reader], int]] = {
     1: _check_deleted,
     3: _check_binary,
     4: _check_string,
     5: _check_embed,
     6: _check_format,
     7: _check_type,
-    8: _check_values,
-    9: _check_doc,
+    8: _count_values,
+    9: _count_options,
 }
 
-
-def _check_any(reader: _Reader, count: int) -> None:
-    """Check `count` values, as lib0 writes them."""
-    keyed = False
-    outer: list[tuple[int, bool]] = []
-    while True:
-        while not count:
-            if not outer:
-                return
-            count, keyed = outer.pop()
-        count -= 1
-        if keyed:
-            reader.skip_text()
-        kind = reader.byte()
-        if kind == 119:
-            reader.skip_text()
-        elif kind == 125:
-            reader.skip_int()
-        elif kind in _SIZES:
-            reader.skip(_SIZES[kind])
-        elif kind in _CONTAINERS:
-            outer.append((count, keyed))
-            if len(outer) > MAX_NESTING:
-                _fail(f"values nested deeper than {MAX_NESTING}")
-            keyed = kind == _OBJECT
-            count = reader.count(2 if keyed else 1)
-        elif kind == 116:
-            reader.buffer()
-        else:
-            _fail(f"a value of kind {kind}")
-
-
-def _check_json(text: bytes) -> None:
-    try:
-        value = _json.decode(text.decode())
-    except (ValueError, RecursionError):
-        raise _malformed("JSON that cannot be read") from None
-    if text.count(b"[") + text.count(b"{") > MAX_NESTING:
-        _check_nesting(value)
-
-
-def _check_nesting(value: object) -> None:
-    level = [value]
-    for _ in range(MAX_NESTING):
-        level = [inner for item in level for inner in _members(item)]
-    if any(isinstance(item, dict | list) for item in level):
-        _fail(f"JSON nested deeper than {MAX_NESTING}")
-
-
-def _members(container: object) -> Iterable[object]:
-    if isinstance(container, dict):
-        return container.values()
-    return container if isinstance(container, list) else ()
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-# `float`: the value does not matter, and a number of any length is one. Unlike Python's, the JSON
-# of others knows no NaN.
-_json = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+_VALUES = (_count_values, _count_options)
+"""After these the values follow."""
 
 
 def _number(varint: bytes) -> int:
@@ -382,106 +433,3 @@ def _number(varint: bytes) -> int:
 
 # The updates of one writer all name the same client.
 _client_number = lru_cache(maxsize=1024)(_number)
-
-
-def _decode(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        raise _malformed("a string that is not UTF-8") from None
-
-
-def _utf16(text: bytes) -> int:
-    """Return the length of a string as JavaScript counts it."""
-    return len(_decode(text).encode("utf-16-le")) // 2
-
-
-def _malformed(what: str) -> ProtocolError:
-    return ProtocolError(f"malformed update or state vector: {what}", code=1007)
-
-
-def _fail(what: str) -> NoReturn:
-    raise _malformed(what)
-
-
-class _Reader:
-    """Reads numbers and strings from bytes; an `IndexError` means that they end too early."""
-
-    __slots__ = ("data", "pos")
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.pos = 0
-
-    def byte(self) -> int:
-        byte = self.data[self.pos]
-        self.pos += 1
-        return byte
-
-    def uint(self) -> int:
-        data = self.data
-        pos = self.pos
-        value = data[pos]
-        if value > 127:
-            value &= 127
-            for shift in _SHIFTS:
-                pos += 1
-                byte = data[pos]
-                value |= (byte & 127) << shift
-                if byte < 128:
-                    break
-            else:
-                _fail("a number of more than 53 bits")
-            if value >= _CLIENTS:
-                _fail("a number of more than 53 bits")
-        self.pos = pos + 1
-        return value
-
-    def clock(self) -> int:
-        clock = self.uint()
-        if clock >= _CLOCKS:
-            _fail(f"a clock of {clock}")
-        return clock
-
-    def skip_id(self) -> None:
-        self.uint()
-        self.clock()
-
-    def skip_int(self) -> None:
-        """Skip a signed number; its first byte holds six bits of it."""
-        data = self.data
-        start = pos = self.pos
-        while data[pos] > 127:
-            pos += 1
-        if pos - start > 7 or (pos - start == 7 and data[pos] > 31):
-            _fail("an integer of more than 53 bits")
-        self.pos = pos + 1
-
-    def count(self, size: int) -> int:
-        """Read how many things follow, each of at least `size` bytes."""
-        count = self.uint()
-        if count * size > len(self.data) - self.pos:
-            _fail(f"a count of {count} in {len(self.data)} bytes")
-        return count
-
-    def skip(self, size: int) -> None:
-        self.pos += size
-        if self.pos > len(self.data):
-            raise IndexError
-
-    def buffer(self) -> bytes:
-        """Read bytes after their number."""
-        size = self.uint()
-        start = self.pos
-        self.skip(size)
-        return self.data[start : self.pos]
-
-    def skip_text(self) -> None:
-        """Skip a string."""
-        text = self.buffer()
-        if not text.isascii():
-            _decode(text)
-
-    def finish(self) -> None:
-        if self.pos != len(self.data):
-            _fail(f"{len(self.data) - self.pos} bytes too many")

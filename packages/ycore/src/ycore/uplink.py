@@ -12,6 +12,7 @@ from anyio import Event
 from pycrdt import Awareness
 
 from .channel import Channel
+from .codes import NORMAL
 from .presence import LocalState, encode_states
 from .protocol import (
     MAX_AWARENESS_CLOCK,
@@ -22,12 +23,15 @@ from .protocol import (
     encode_update,
 )
 from .replica import EMPTY_STATE, Replica
-from .session import NORMAL, Session
+from .session import Session
 from .updates import Extent
 
 __all__ = ["Uplink"]
 
 logger = logging.getLogger("ycore.client")
+
+SHOWN = 200
+"""So many characters of what a server says are logged."""
 
 
 class OnPush(Protocol):
@@ -50,6 +54,7 @@ class Uplink(Session):
         *,
         on_push: OnPush,
         on_synchronized: Callable[[], None],
+        on_asked_again: Callable[[], None],
     ) -> None:
         """Make an uplink.
 
@@ -62,15 +67,17 @@ class Uplink(Session):
             on_push: Called whenever something local was sent; tells whether that was no change but
                 content of before, which the server lacks.
             on_synchronized: Called once, when all that the server had has been applied.
+            on_asked_again: Called when the server asks for changes that it did not accept before.
         """
         super().__init__(channel, remote, local, awareness)
         self._local_state = local_state
         self._on_push = on_push
         self._on_synchronized = on_synchronized
+        self._on_asked_again = on_asked_again
         self._farewell = (NORMAL, "")
         self._server_state: bytes | None = None
         self.denied: str | None = None
-        """What the server said when it did not accept a change, until it asks for changes anew."""
+        """What the server said to a change that it did not accept, if it has not asked since."""
         self.has_answered = False
         """Whether the server has been told what it lacked; only changes follow."""
         self._questions = 0
@@ -144,7 +151,8 @@ class Uplink(Session):
     def answer(self, state: bytes) -> None:
         """Keep the server's question until the next push."""
         self._server_state = state
-        self.denied = None
+        if self.denied is not None:
+            self._on_asked_again()
 
     def on_awareness(self, entries: list[AwarenessEntry]) -> None:
         """Take in what the server says of others; what it says of this client is corrected."""
@@ -167,7 +175,7 @@ class Uplink(Session):
     def on_denied(self, reason: str) -> None:
         """Take note that changes are not accepted."""
         if self.denied is None:
-            logger.warning("%s does not accept changes: %s", self.channel.peer, reason)
+            logger.warning("%s does not accept changes: %s", self.channel.peer, reason[:SHOWN])
         self.denied = reason
 
     def _on_step2(self, payload: bytes, extent: Extent) -> None:
@@ -179,7 +187,7 @@ class Uplink(Session):
         # The answer covers all changes until now.
         changed = bool(self._outgoing.take_changes())
         self._contain(self._outbox.put_answer, state)
-        self._server_state, self.has_answered = None, True
+        self._server_state, self.has_answered, self.denied = None, True, None
         if changed or not self._outgoing.is_covered_by(state):
             self._on_push(again=not changed)
 

@@ -12,7 +12,7 @@ from ssl import SSLContext
 from aiohttp import web
 from anyio.lowlevel import checkpoint
 
-__all__ = ["Patience", "Site", "stop"]
+__all__ = ["Patience", "accept", "stop"]
 
 logger = logging.getLogger("ywire.websocket")
 
@@ -28,14 +28,21 @@ ACCEPTING_TURNS = 5
 class Patience:
     """Drops a client that does not ask for anything in time; aiohttp would wait for ever."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, limit: int) -> None:
         """Make a patience.
 
         Args:
             seconds: How long a client may take to send its request.
+            limit: For how many clients to wait at a time.
         """
         self.seconds = seconds
+        self._limit = limit
         self._watched: dict[object, asyncio.TimerHandle] = {}
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether there are too many who have not asked yet."""
+        return len(self._watched) >= self._limit
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -63,48 +70,47 @@ class Patience:
             protocol.transport.abort()
 
 
-class Site(web.SockSite):
-    """Accepts connections on a socket."""
+class _Refusal(asyncio.Protocol):
+    """Closes a connection at once."""
 
-    def __init__(
-        self,
-        runner: web.AppRunner,
-        sock: socket,
-        *,
-        ssl_context: SSLContext | None,
-        patience: Patience,
-    ) -> None:
-        """Make a site.
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.abort()
 
-        Args:
-            runner: The application's.
-            sock: Where to accept.
-            ssl_context: Serve TLS with this.
-            patience: What to do with those that say nothing.
-        """
-        super().__init__(runner, sock, ssl_context=ssl_context, backlog=BACKLOG)
-        self._patience = patience
 
-    async def start(self) -> None:
-        """Begin to accept."""
-        await web.BaseSite.start(self)
-        self._server = await asyncio.get_running_loop().create_server(
-            self._make_protocol,
-            sock=self._sock,
-            ssl=self._ssl_context,
-            ssl_handshake_timeout=None if self._ssl_context is None else self._patience.seconds,
-            backlog=self._backlog,
-        )
+async def accept(
+    runner: web.AppRunner, sock: socket, ssl_context: SSLContext | None, patience: Patience
+) -> asyncio.Server:
+    """Accept connections on a socket.
 
-    def _make_protocol(self) -> asyncio.Protocol:
-        server = self._runner.server
-        assert server is not None, "accepting after the end"
-        protocol = server()
-        self._patience.watch(protocol)
+    Args:
+        runner: The application's.
+        sock: Where to accept.
+        ssl_context: Serve TLS with this.
+        patience: What to do with those that say nothing.
+    """
+    make = runner.server
+    assert make is not None, "accepting before the start"
+
+    def make_protocol() -> asyncio.Protocol:
+        if patience.is_exhausted:
+            return _Refusal()
+        protocol = make()
+        patience.watch(protocol)
         return protocol
 
+    return await asyncio.get_running_loop().create_server(
+        make_protocol,
+        sock=sock,
+        ssl=ssl_context,
+        ssl_handshake_timeout=None if ssl_context is None else patience.seconds,
+        backlog=BACKLOG,
+    )
 
-async def stop(runner: web.AppRunner, sockets: Iterable[socket]) -> None:
+
+async def stop(
+    runner: web.AppRunner, sockets: Iterable[socket], servers: Iterable[asyncio.Server]
+) -> None:
     """Stop accepting connections, and close those that there are."""
     # What a closed asyncio server has accepted but not yet taken in, it drops without closing it.
     for sock in sockets:
@@ -112,4 +118,6 @@ async def stop(runner: web.AppRunner, sockets: Iterable[socket]) -> None:
             asyncio.get_running_loop().remove_reader(sock)
     for _ in range(ACCEPTING_TURNS):
         await checkpoint()
+    for server in servers:
+        server.close()
     await runner.cleanup()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Unpack
-from urllib.parse import parse_qsl
 
 from anyio import CancelScope, sleep_forever
 from anyio.abc import TaskStatus
 from multidict import CIMultiDict
+from yarl import URL
 
 from ycore import AccessRequest, RefusedError, ServerOptions, ServerWire
+from ycore.codes import shorten
 
 from .addresses import check_path, room_below
 from .asgi_channel import AsgiChannel, Receive, Scope, Send
 from .origins import OriginCheck, Origins
-from .requests import credentials_of, headers_of, status_of
+from .requests import INTERNAL_SERVER_ERROR, credentials_of, headers_of, status_of
 
 __all__ = ["AsgiServer"]
 
@@ -63,7 +63,7 @@ class AsgiServer(ServerWire):
 
     def check(self, request: AccessRequest) -> None:
         """Look at where a browser comes from; see `ServerWire.check`."""
-        self._origins.check(request.credentials.headers)
+        self._origins.check(request.credentials)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or the lifespan (ASGI specification, "Applications").
@@ -109,7 +109,13 @@ class AsgiServer(ServerWire):
                     )
                     await self.serve(channel, admission)
         except RefusedError as exc:
-            await _refuse(scope, send, status_of(exc), f"{exc}\n", headers_of(exc))
+            if status_of(exc) >= INTERNAL_SERVER_ERROR and not _takes_answers(scope):
+                # All that such a server says without a websocket is 403, which is for good.
+                await send({"type": "websocket.accept"})
+                reason = shorten(str(exc))
+                await send({"type": "websocket.close", "code": exc.code, "reason": reason})
+            else:
+                await _refuse(scope, send, status_of(exc), f"{exc}\n", headers_of(exc))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Be entered from the server's start to its end."""
@@ -126,11 +132,16 @@ class AsgiServer(ServerWire):
         await send({"type": "lifespan.shutdown.complete"})
 
 
+def _takes_answers(scope: Scope) -> bool:
+    """Whether the server can answer a request for a websocket with a status."""
+    return "websocket.http.response" in scope.get("extensions", {})
+
+
 async def _refuse(
     scope: Scope, send: Send, status: int, text: str, headers: Mapping[str, str] | None = None
 ) -> None:
     """Answer a websocket before it is one; servers that do not say how to answer with 403."""
-    if "websocket.http.response" in scope.get("extensions", {}):
+    if _takes_answers(scope):
         await _respond(send, "websocket.http", status, text, headers)
     else:
         await send({"type": "websocket.close"})
@@ -152,23 +163,20 @@ def _access_request(scope: Scope, room: str, wire: str) -> AccessRequest:
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in scope.get("headers", ())
     )
-    query = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+    query = URL.build(query_string=scope.get("query_string", b"").decode("latin-1"), encoded=True)
     return AccessRequest(
         room=room,
         wire=wire,
         peer=_peer(scope),
-        credentials=credentials_of(headers, _cookies(headers), query),
+        credentials=credentials_of(headers, _cookies(headers), query.query),
     )
 
 
 def _cookies(headers: CIMultiDict[str]) -> dict[str, str]:
-    cookies: SimpleCookie = SimpleCookie()
-    for header in headers.getall("Cookie", ()):
-        try:
-            cookies.load(header)
-        except CookieError:
-            continue
-    return {name: cookie.value for name, cookie in cookies.items()}
+    # Not by `SimpleCookie`, which forgets all if there is one that it does not understand.
+    parts = [part for header in headers.getall("Cookie", ()) for part in header.split(";")]
+    pairs = (part.partition("=") for part in parts)
+    return {name.strip(): value.strip().strip('"') for name, separator, value in pairs if separator}
 
 
 def _path(scope: Scope) -> str:

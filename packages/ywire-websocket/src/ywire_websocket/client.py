@@ -75,7 +75,7 @@ class WebsocketClient(ClientWire):
     @property
     def address(self) -> str:
         """The URL below which the rooms are."""
-        return str(self._base.with_query(None))
+        return str(self._base.with_query(None).with_user(None))
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Channel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Unpack
 
 from aiohttp import web
@@ -76,7 +77,7 @@ class WebsocketEndpoint(ServerWire):
 
     def check(self, request: AccessRequest) -> None:
         """Look at where a browser comes from; see `ServerWire.check`."""
-        self._origins.check(request.credentials.headers)
+        self._origins.check(request.credentials)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one request: a websocket in the room that the route's `room` names."""
@@ -94,8 +95,9 @@ class WebsocketEndpoint(ServerWire):
             )
         try:
             async with self.admit(_access_request(request, self.wire)) as admission:
-                await response.prepare(request)
-                await self._serve_websocket(request, response, admission)
+                with suppress(ConnectionResetError):  # The client has not waited.
+                    await response.prepare(request)
+                    await self._serve_websocket(request, response, admission)
         except RefusedError as exc:
             body = f"{exc}\n".encode()
             return web.Response(status=status_of(exc), body=body, headers=headers_of(exc))

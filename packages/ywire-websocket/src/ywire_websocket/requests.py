@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ycore import Credentials, RefusedError
+from ycore import Credentials, RefusedError, codes
 
-__all__ = ["credentials_of", "headers_of", "status_of"]
+__all__ = ["INTERNAL_SERVER_ERROR", "credentials_of", "headers_of", "status_of"]
 
 BEARER = "bearer "
 
-INTERNAL_SERVER_ERROR, UNAVAILABLE = 500, 503
-
-STATUSES = {4401: 401, 4403: 403, 1011: INTERNAL_SERVER_ERROR}
-"""By close codes; others mean that the server cannot take the client now."""
+UNAUTHORIZED, FORBIDDEN, INTERNAL_SERVER_ERROR, UNAVAILABLE = 401, 403, 500, 503
 
 RETRY_AFTER = "5"
 """When a client may come back, in seconds."""
@@ -38,12 +35,18 @@ def credentials_of(
 
 def status_of(refusal: RefusedError) -> int:
     """Return the HTTP status that says the same as a close code."""
-    return STATUSES.get(refusal.code, UNAVAILABLE)
+    if refusal.code == codes.NOT_AUTHENTICATED:
+        return UNAUTHORIZED
+    if codes.is_permanent(refusal.code):
+        return FORBIDDEN
+    return INTERNAL_SERVER_ERROR if refusal.code == codes.INTERNAL_ERROR else UNAVAILABLE
 
 
 def headers_of(refusal: RefusedError) -> dict[str, str]:
     """Return the headers of an answer that refuses a client."""
     headers = {"Content-Type": "text/plain; charset=utf-8"}
+    if status_of(refusal) == UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     if status_of(refusal) >= INTERNAL_SERVER_ERROR:
         headers["Retry-After"] = RETRY_AFTER
     return headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from ssl import SSLContext
 from typing import Unpack
 
@@ -11,7 +12,7 @@ from anyio.abc import TaskStatus
 
 from ycore import ServerOptions
 
-from .accepting import Patience, Site, stop
+from .accepting import Patience, accept, stop
 from .addresses import bind_sockets, check_path
 from .endpoint import WebsocketEndpoint
 from .loop import require_asyncio
@@ -74,23 +75,22 @@ class WebsocketServer(WebsocketEndpoint):
         # Names are resolved in there.
         sockets = await to_thread.run_sync(bind_sockets, self.host, self._port)
         self._port = sockets[0].getsockname()[1]
-        patience = Patience(self.limits.handshake_timeout)
+        patience = Patience(self.limits.handshake_timeout, self.max_connections)
         runner = web.AppRunner(
             self._application(patience),
             access_log=None,
             keepalive_timeout=patience.seconds,
             shutdown_timeout=self.limits.close_timeout,
         )
+        servers: list[asyncio.Server] = []
         try:
             await runner.setup()
-            for sock in sockets:
-                context = self._ssl_context
-                await Site(runner, sock, ssl_context=context, patience=patience).start()
+            servers += [await accept(runner, sock, self._ssl_context, patience) for sock in sockets]
             task_status.started()
             await sleep_forever()
         finally:
             with CancelScope(shield=True):
-                await stop(runner, sockets)
+                await stop(runner, sockets, servers)
             patience.end()
             for sock in sockets:
                 sock.close()

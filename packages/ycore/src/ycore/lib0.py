@@ -1,0 +1,143 @@
+"""Reading numbers and strings as lib0 writes them (`encoding.js`), in bounds."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from .codes import INVALID_DATA
+from .errors import ProtocolError
+
+__all__ = ["CLOCKS", "Reader", "decode_text", "fail", "malformed", "utf16_length"]
+
+CLOCKS = 2**31
+"""Clocks are below this."""
+
+CLIENTS = 2**53
+"""Ids of clients, and all other numbers, are below this: JavaScript's are."""
+
+PAUSE = 4096
+"""After so many bytes it is time for a pause: to walk over them takes about a millisecond."""
+
+SHIFTS = range(7, 56, 7)
+
+
+def decode_text(text: bytes) -> str:
+    """Return a text that is UTF-8.
+
+    Raises:
+        ProtocolError: It is not.
+    """
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise malformed("a string that is not UTF-8") from None
+
+
+def utf16_length(text: bytes) -> int:
+    """Return the length of a string as JavaScript counts it."""
+    return len(decode_text(text).encode("utf-16-le")) // 2
+
+
+def malformed(what: str) -> ProtocolError:
+    """Return the error for bytes that are not what they should be."""
+    return ProtocolError(f"malformed update or state vector: {what}", code=INVALID_DATA)
+
+
+def fail(what: str) -> NoReturn:
+    """Raise that error."""
+    raise malformed(what)
+
+
+class Reader:
+    """Reads numbers and strings from bytes; an `IndexError` means that they end too early."""
+
+    __slots__ = ("data", "pause", "pos")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.pos = 0
+        self.pause = PAUSE
+        """Beyond this position it is time for a pause."""
+
+    def take_pause(self) -> None:
+        """Set the time for the next pause."""
+        self.pause = self.pos + PAUSE
+
+    def byte(self) -> int:
+        """Read a byte."""
+        byte = self.data[self.pos]
+        self.pos += 1
+        return byte
+
+    def uint(self) -> int:
+        """Read a number."""
+        data = self.data
+        pos = self.pos
+        value = data[pos]
+        if value > 127:
+            value &= 127
+            for shift in SHIFTS:
+                pos += 1
+                byte = data[pos]
+                value |= (byte & 127) << shift
+                if byte < 128:
+                    break
+            else:
+                fail("a number of more than 53 bits")
+            if value >= CLIENTS:
+                fail("a number of more than 53 bits")
+        self.pos = pos + 1
+        return value
+
+    def clock(self) -> int:
+        """Read a clock."""
+        clock = self.uint()
+        if clock >= CLOCKS:
+            fail(f"a clock of {clock}")
+        return clock
+
+    def skip_id(self) -> None:
+        """Skip a client and a clock."""
+        self.uint()
+        self.clock()
+
+    def skip_int(self) -> None:
+        """Skip a signed number; its first byte holds six bits of it."""
+        data = self.data
+        start = pos = self.pos
+        while data[pos] > 127:
+            pos += 1
+        if pos - start > 7 or (pos - start == 7 and data[pos] > 31):
+            fail("an integer of more than 53 bits")
+        self.pos = pos + 1
+
+    def count(self, size: int) -> int:
+        """Read how many things follow, each of at least `size` bytes."""
+        count = self.uint()
+        if count * size > len(self.data) - self.pos:
+            fail(f"a count of {count} in {len(self.data)} bytes")
+        return count
+
+    def skip(self, size: int) -> None:
+        """Skip bytes."""
+        self.pos += size
+        if self.pos > len(self.data):
+            raise IndexError
+
+    def buffer(self) -> bytes:
+        """Read bytes after their number."""
+        size = self.uint()
+        start = self.pos
+        self.skip(size)
+        return self.data[start : self.pos]
+
+    def skip_text(self) -> None:
+        """Skip a string."""
+        text = self.buffer()
+        if not text.isascii():
+            decode_text(text)
+
+    def finish(self) -> None:
+        """Make sure that nothing is left."""
+        if self.pos != len(self.data):
+            fail(f"{len(self.data) - self.pos} bytes too many")
