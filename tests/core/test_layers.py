@@ -12,8 +12,8 @@ PACKAGE = Path(ycore.__file__).parent
 LAYERS = [
     {"codes"},
     {"access", "errors", "limits", "stats", "status", "tasks", "throttle"},
-    {"channel", "lib0", "protocol"},
-    {"admission", "values"},
+    {"channel", "lib0"},
+    {"admission", "protocol", "values"},
     {"updates"},
     {"losses", "presence", "replica"},
     {"outbox"},

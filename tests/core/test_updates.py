@@ -567,8 +567,8 @@ def test_garbage_state_vectors_are_refused() -> None:
         doc.get_update(data)
 
 
-def pieces(count: int, *, joined: bool) -> bytes:
-    """Return an update of a text in many pieces of a character, which follow each other or not."""
+def pieces(count: int, *, joined: bool, text: bytes = b"a") -> bytes:
+    """Return an update of a text in many pieces, which follow each other or not."""
 
     def number(value: int) -> bytes:
         encoded = bytearray()
@@ -577,10 +577,11 @@ def pieces(count: int, *, joined: bool) -> bytes:
             value >>= 7
         return bytes([*encoded, value])
 
-    structs = [b"\x04\x01\x01t\x01a"]
-    for clock in range(1, count):
+    content = bytes([len(text)]) + text
+    structs = [b"\x04\x01\x01t" + content]
+    for clock in range(len(text), count * len(text), len(text)):
         origin = clock - 1 if joined else max(clock - 2, 0)
-        structs.append(b"\x84\x01" + number(origin) + b"\x01a")
+        structs.append(b"\x84\x01" + number(origin) + content)
     return b"\x01" + number(count) + b"\x01\x00" + b"".join(structs) + b"\x00"
 
 
@@ -590,6 +591,9 @@ def test_a_text_in_too_many_pieces() -> None:
     assert check_update(pieces(50_000, joined=False)) == {1: 50_000}
     with pytest.raises(ProtocolError, match="too many pieces"):
         check_update(pieces(20_000, joined=True))
+    assert check_update(pieces(1_000, joined=True, text=b"a" * 100)) == {1: 100_000}
+    with pytest.raises(ProtocolError, match="too many pieces"):
+        check_update(pieces(2_000, joined=True, text=b"a" * 100))
 
 
 def test_json_of_too_many_values() -> None:

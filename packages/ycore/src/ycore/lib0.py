@@ -1,4 +1,4 @@
-"""Reading numbers and strings as lib0 writes them (`encoding.js`), in bounds."""
+"""Numbers and strings as lib0 writes them (`encoding.js`), read in bounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NoReturn
 from .codes import INVALID_DATA
 from .errors import ProtocolError
 
-__all__ = ["CLOCKS", "Reader", "decode_text", "fail", "malformed", "utf16_length"]
+__all__ = ["CLOCKS", "Reader", "decode_text", "encode_uint", "fail", "malformed", "utf16_length"]
 
 CLOCKS = 2**31
 """Clocks are below this."""
@@ -46,6 +46,18 @@ def malformed(what: str) -> ProtocolError:
 def fail(what: str) -> NoReturn:
     """Raise that error."""
     raise malformed(what)
+
+
+def encode_uint(number: int) -> bytes:
+    """Return a number as it is written."""
+    if number < 0x80:
+        return bytes((number,))
+    encoded = bytearray()
+    while number >= 0x80:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
 
 
 class Reader:

@@ -27,6 +27,7 @@ from typing import NamedTuple, NoReturn
 
 from .codes import INVALID_DATA
 from .errors import ProtocolError
+from .lib0 import encode_uint
 
 __all__ = [
     "EMPTY_UPDATE",
@@ -137,9 +138,9 @@ def encode_echo(token: bytes) -> bytes:
 
 def encode_entries(entries: list[AwarenessEntry]) -> bytes:
     """Encode awareness entries as the body of an awareness message."""
-    parts = [_var_uint(len(entries))]
+    parts = [encode_uint(len(entries))]
     for client, clock, state in entries:
-        parts += (_var_uint(client), _var_uint(clock), _var_bytes(state.encode()))
+        parts += (encode_uint(client), encode_uint(clock), _var_bytes(state.encode()))
     return b"".join(parts)
 
 
@@ -185,13 +186,13 @@ def decode_awareness(payload: bytes) -> list[AwarenessEntry]:
     Raises:
         ProtocolError: The payload is malformed or exceeds a bound.
     """
-    count, position = _read_var_uint(payload, 0)
+    count, position = _readencode_uint(payload, 0)
     if count > MAX_AWARENESS_ENTRIES or count * 3 > len(payload) - position:
         raise ProtocolError(f"an awareness message that declares {count} entries")
     entries = []
     for _ in range(count):
-        client, position = _read_var_uint(payload, position)
-        clock, position = _read_var_uint(payload, position)
+        client, position = _readencode_uint(payload, position)
+        clock, position = _readencode_uint(payload, position)
         if clock > MAX_AWARENESS_CLOCK:
             raise ProtocolError(f"an awareness clock of {clock}")
         state, position = _read_var_bytes(payload, position)
@@ -202,9 +203,9 @@ def decode_awareness(payload: bytes) -> list[AwarenessEntry]:
 
 
 def _read_kind(frame: bytes, position: int) -> tuple[Kind, int]:
-    number, position = _read_var_uint(frame, position)
+    number, position = _readencode_uint(frame, position)
     if number == _SYNC:
-        step, position = _read_var_uint(frame, position)
+        step, position = _readencode_uint(frame, position)
         if step >= len(_SYNC_KINDS):
             raise ProtocolError(f"an unknown sync message, {step}")
         return _SYNC_KINDS[step], position
@@ -213,7 +214,7 @@ def _read_kind(frame: bytes, position: int) -> tuple[Kind, int]:
     if number == _QUERY_AWARENESS:
         return Kind.QUERY_AWARENESS, position
     if number == _AUTH:
-        permission, position = _read_var_uint(frame, position)
+        permission, position = _readencode_uint(frame, position)
         if permission != 0:
             raise ProtocolError(f"an unknown permission, {permission}")
         return Kind.DENIED, position
@@ -261,22 +262,11 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _var_uint(number: int) -> bytes:
-    if number < 0x80:
-        return bytes((number,))
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
-
-
 def _var_bytes(data: bytes) -> bytes:
-    return _var_uint(len(data)) + data
+    return encode_uint(len(data)) + data
 
 
-def _read_var_uint(data: bytes, position: int) -> tuple[int, int]:
+def _readencode_uint(data: bytes, position: int) -> tuple[int, int]:
     number = shift = 0
     for index in range(position, min(position + 8, len(data))):
         byte = data[index]
@@ -290,7 +280,7 @@ def _read_var_uint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _read_var_bytes(data: bytes, position: int) -> tuple[bytes, int]:
-    length, position = _read_var_uint(data, position)
+    length, position = _readencode_uint(data, position)
     end = position + length
     if end > len(data):
         raise ProtocolError(f"a payload of {length} bytes of which {len(data) - position} came")

@@ -35,7 +35,7 @@ from collections.abc import Callable, Generator
 from functools import lru_cache
 from typing import TypeVar
 
-from .lib0 import CLOCKS, Reader, fail, malformed, utf16_length
+from .lib0 import CLOCKS, Reader, encode_uint, fail, malformed, utf16_length
 from .values import OBJECT, check_json, walk_values
 
 __all__ = [
@@ -50,9 +50,6 @@ __all__ = [
 
 Extent = dict[int, int]
 """For each client the clock behind the last of its structs."""
-
-MANY_STRUCTS = 10_000
-"""A section of so many structs is looked at more closely."""
 
 MAX_JOINED = 128 * 1024 * 1024
 """So many characters may be copied when the pieces of a text are joined. pycrdt 0.14.13 joins what
@@ -242,7 +239,8 @@ def _walk_structs(reader: Reader, count: int, client: int) -> Generator[None, No
     data = reader.data
     start = clock = reader.clock()
     end = 0
-    joints = _Joints(client) if count >= MANY_STRUCTS else None
+    # No less could be too much.
+    joints = _Joints(client) if count * len(data) > MAX_JOINED else None
     for _ in range(count):
         if reader.pos > reader.pause:
             reader.take_pause()
@@ -290,23 +288,28 @@ class _Joints:
 
     def __init__(self, client: int) -> None:
         self._client = client
+        self._prefix = encode_uint(client)
         self._run = self._copied = 0
 
     def note(self, data: bytes, begin: int, clock: int, length: int) -> None:
         """Take note of a struct."""
-        if data[begin] & 0x9F == 0x80 | _STRING and self._follows(data, begin + 1, clock):
-            self._run += length
-            self._copied += self._run
-            if self._copied > MAX_JOINED:
-                fail("a text in too many pieces: send the update of a document that has it")
-        else:
+        if data[begin] & 0x9F != 0x80 | _STRING or not self._follows(data, begin + 1, clock - 1):
             self._run = length
+            return
+        self._run += length
+        self._copied += self._run
+        if self._copied > MAX_JOINED:
+            fail("a text in too many pieces: send the update of a document that has it")
 
-    def _follows(self, data: bytes, pos: int, clock: int) -> bool:
+    def _follows(self, data: bytes, pos: int, before: int) -> bool:
         """Whether the origin that is written at a position is the item before."""
+        end = pos + len(self._prefix)
+        if data[pos:end] == self._prefix and (data[end] ^ before) & 127:
+            # The lowest bits come first.
+            return False
         reader = Reader(data)
         reader.pos = pos
-        return reader.uint() == self._client and reader.uint() == clock - 1
+        return reader.uint() == self._client and reader.uint() == before
 
 
 def _walk_deletions(reader: Reader) -> Generator[None, None, int]:
