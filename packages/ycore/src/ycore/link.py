@@ -102,6 +102,8 @@ class Link:
         self._synchronized = Event()
         self._uplink: Uplink | None = None
         self._online = Event()
+        self._over = Event()
+        self._over.set()
         self._connecting: CancelScope | None = None
         self._entered = self._left = self._was_online = False
         self._push_wanted = False
@@ -127,6 +129,15 @@ class Link:
             ReadOnlyError: The server does not accept changes of this client.
             ClosedResourceError: There is no connection and will not be one again.
         """
+        try:
+            await self._flush()
+        except ClosedResourceError:
+            # Who waits inside the block is cancelled, and the reason comes out of the block.
+            with move_on_after(self._limits.close_timeout):
+                await self._over.wait()
+            raise
+
+    async def _flush(self) -> None:
         if not self._entered or self._left:
             raise ClosedResourceError
         while self._has_unsent:
@@ -134,7 +145,9 @@ class Link:
             if self._left:
                 raise ClosedResourceError
             uplink = self._uplink
-            assert uplink is not None, "online without a connection"
+            if uplink is None:
+                # It was lost again before this task got its turn.
+                continue
             if self._may_push:
                 uplink.push(unasked=True)
             sent = self._sent
@@ -168,6 +181,15 @@ class Link:
             UnsentEditsError: What is unsent did not arrive in time.
         """
         self._entered = True
+        self._over = Event()
+        try:
+            async with self._connected():
+                yield
+        finally:
+            self._over.set()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
         if self._auto_push and not self._local.is_empty:
             # What the document brings is unsent like an edit.
             self._sent += 1
@@ -365,21 +387,29 @@ class Link:
         reason: ReadOnlyError | None = None
         with move_on_after(self._limits.close_timeout, shield=True):
             try:
-                await self.flush()
+                await self._flush()
             except ReadOnlyError as exc:
                 reason = exc
             except ClosedResourceError:
                 pass
         if self._has_unsent:
-            raise UnsentEditsError(
+            error = UnsentEditsError(
                 f"the last edits of room {self._wire.id!r} did not arrive at {self._wire.address}"
-            ) from reason
+            )
+            if not self._left:
+                raise error from reason
+            # The connection is lost for good: the reason of that comes out of its task.
+            _log_loss(error)
 
     async def _leave_after_a_failure(self) -> None:
         try:
             await self._leave()
         except UnsentEditsError as exc:
-            logger.warning("left with edits that are lost: %s", exc)
+            _log_loss(exc)
+
+
+def _log_loss(error: UnsentEditsError) -> None:
+    logger.warning("left with edits that are lost: %s", error)
 
 
 def _delay(attempt: int) -> float:
