@@ -157,6 +157,17 @@ class Room(AsyncContextManagerMixin):
             self.__presence.leave(member)
             self.__log_departure(member)
 
+    def forward(self) -> None:
+        """Forward what has changed until now, without waiting for the next turn.
+
+        A server does it before it ends, so that its clients lack nothing.
+
+        Raises:
+            DocumentError: pycrdt failed inside; the room ends.
+        """
+        if self.__task_group is not None:
+            self.__turn()
+
     async def __run_for_ever(self, *, task_status: TaskStatus[None]) -> None:
         await self.run(task_status=task_status)
         raise RuntimeError(

@@ -108,6 +108,7 @@ class Session(ABC):
             Kind.UNKNOWN: self._on_unknown,
         }
         self._lost: BrokenResourceError | None = None
+        self._is_over = False
         self._scope = CancelScope()
         self._tasks: TaskGroup | None = None
         self._sending: CancelScope | None = None
@@ -288,7 +289,7 @@ class Session(ABC):
 
     def _contain(self, action: Callable[[Unpack[Arguments]], None], *arguments: *Arguments) -> None:
         """Do something for this peer on behalf of others, whom its faults must not reach."""
-        if self.failure is not None or self._lost is not None:
+        if self.failure is not None or self._lost is not None or self._is_over:
             return
         try:
             action(*arguments)
@@ -313,6 +314,8 @@ class Session(ABC):
             await self._outbox.drained()
         if self._sending is not None:
             self._sending.cancel()
+        # What a later turn would still say is not why it has ended.
+        self._is_over = True
         code, reason = self._verdict()
         await self._attempt(partial(self.channel.aclose, code, reason))
 

@@ -21,9 +21,6 @@ from .zap import KeyCheck, checking_keys
 
 __all__ = ["ZmqServer"]
 
-LINGER_MS = 1_000
-"""How long the socket may go on sending once it is closed: every client was told BYE before."""
-
 BACKLOG = 1024
 """How many connections may wait for being accepted."""
 
@@ -119,7 +116,7 @@ class ZmqServer(ServerWire):
                 watching(socket) as readiness,
                 self._securing(context, socket) as check,
             ):
-                self._endpoint = _bind(socket, endpoint)
+                self._endpoint = _bind(socket, endpoint, linger=self.limits.close_timeout)
                 try:
                     async with create_task_group() as tasks:
                         router = Router(
@@ -154,8 +151,14 @@ class ZmqServer(ServerWire):
         self.note_refusal(f"zmq {address}", AccessDeniedError(reason, kind="client_keys"))
 
 
-def _bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
+def _bind(socket: zmq.Socket[bytes], endpoint: str, *, linger: float) -> str:
     """Bind a socket; return the endpoint with the real port.
+
+    Args:
+        socket: The socket.
+        endpoint: Where to bind it.
+        linger: How long it may go on sending once it is closed, in seconds: what clients that are
+            behind still lack, and the BYE behind that.
 
     Raises:
         OSError: The endpoint cannot be used; the message names it.
@@ -163,7 +166,7 @@ def _bind(socket: zmq.Socket[bytes], endpoint: str) -> str:
     endpoints.claim(endpoint)
     socket.set(zmq.ROUTER_MANDATORY, 1)
     socket.set(zmq.BACKLOG, BACKLOG)
-    socket.set(zmq.LINGER, LINGER_MS)
+    socket.set(zmq.LINGER, round(linger * 1000))
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as exc:
