@@ -21,6 +21,7 @@ from ycore.errors import MessageTooLargeError, ProtocolError
 from ycore.limits import Limits
 
 from .frames import (
+    BYE,
     CONTROL,
     MESSAGE_COST,
     WINDOW,
@@ -33,13 +34,16 @@ from .frames import (
     encode_message,
 )
 
-__all__ = ["PING", "ZmqChannel"]
+__all__ = ["ZmqChannel"]
 
 ACK_STEP = WINDOW // 4
 """After reading messages of this cost a channel acknowledges them."""
 
 RETRY_INTERVAL = 0.01
 """How often a full socket is tried again, in seconds: zmq does not tell when it drains."""
+
+PEACEFUL = (1000, 1001, 1012)
+"""A peer that is told one of these codes is waited for; it has done nothing wrong."""
 
 PATIENCE = 3
 """A peer that is silent for so many heartbeats is lost."""
@@ -78,6 +82,7 @@ class ZmqChannel(Channel):
         # Who waits.
         self._arrival: Event | None = None
         self._drained: Event | None = None
+        self._answer: Event | None = None
 
     @abstractmethod
     def _transmit(self, frame: bytes) -> bool:
@@ -138,7 +143,10 @@ class ZmqChannel(Channel):
         self._wake_all()
         told = False
         try:
-            told = not self._gone and await self._say_bye(encode(Bye(code, reason)))
+            with move_on_after(self.limits.close_timeout):
+                told = not self._gone and await self._say_bye(encode(Bye(code, reason)))
+                if told and code in PEACEFUL:
+                    await self._until_answered()
         finally:
             self._release(told=told)
 
@@ -147,6 +155,8 @@ class ZmqChannel(Channel):
     def deliver(self, frame: bytes) -> None:
         """Take in a frame from the peer."""
         self._heard = True
+        if self._closed and frame and frame[0] == BYE:
+            self._note_answer()
         if self._end is not None or self._closed:
             return
         try:
@@ -166,6 +176,7 @@ class ZmqChannel(Channel):
     def lose(self, reason: str) -> None:
         """Take note that the connection broke."""
         self._gone = True
+        self._note_answer()
         self.fail(BrokenResourceError(reason))
 
     def beat(self) -> None:
@@ -179,7 +190,14 @@ class ZmqChannel(Channel):
 
     def signal(self, frame: bytes) -> bool:
         """Send a frame if that is possible; return whether it was."""
-        if self._closed or self._gone:
+        return not self._closed and self._try_to_send(frame)
+
+    def probe(self) -> None:
+        """Find out whether the peer is gone, also while its answer to BYE is waited for."""
+        self._try_to_send(PING)
+
+    def _try_to_send(self, frame: bytes) -> bool:
+        if self._gone:
             return False
         try:
             return self._transmit(frame)
@@ -217,6 +235,8 @@ class ZmqChannel(Channel):
 
     def _on_bye(self, code: int, reason: str) -> None:
         self.close_code, self.close_reason = code, reason
+        # That all before it has arrived: without that the peer could not let go of the connection.
+        self.signal(encode(Bye(code)))
         self._gone = True
         self.fail(EndOfStream())
 
@@ -246,8 +266,23 @@ class ZmqChannel(Channel):
             self._drained = Event()
         await self._drained.wait()
 
+    async def _until_answered(self) -> None:
+        """Wait until the peer has said BYE too, or is gone.
+
+        A connection that is closed while the peer still sends breaks at once, with all that is
+        under way (Linux counts these as TCPAbortOnData).
+        """
+        if self._answer is None:
+            self._answer = Event()
+        await self._answer.wait()
+
+    def _note_answer(self) -> None:
+        if self._answer is None:
+            self._answer = Event()
+        self._answer.set()
+
     async def _say_bye(self, frame: bytes) -> bool:
-        with move_on_after(self.limits.close_timeout), suppress(BrokenResourceError):
+        with suppress(BrokenResourceError):
             while not self._transmit(frame):  # noqa: ASYNC110 - no event tells
                 await sleep(RETRY_INTERVAL)
             return True

@@ -7,7 +7,7 @@ are control frames, big-endian:
 ======= ==== ======================================================================================
 HELLO   0xF0 version u8, room: u16 and UTF-8, token: u16 and UTF-8; client to server, first, once
 WELCOME 0xF1 version u8, heartbeat in ms u32, largest message u64; server to client, the answer
-BYE     0xF2 close code u16, reason in UTF-8; the last frame of its sender
+BYE     0xF2 close code u16, reason in UTF-8; the last frame of its sender, and answered with BYE
 PING    0xF3
 PONG    0xF4 the answer to PING
 DATA    0xF5 a message of the channel that begins with a byte from 0xF0 on
@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from ycore.errors import ProtocolError
 
 __all__ = [
+    "BYE",
     "CONTROL",
     "ESCAPE_SIZE",
     "MESSAGE_COST",
@@ -70,7 +71,7 @@ MAX_TEXT_SIZE = 0xFFFF
 UNSUPPORTED_VERSION = 4400
 """The close code for a peer of another version: trying again does not help."""
 
-_HELLO, _WELCOME, _BYE, _PING, _PONG, _DATA, _ACK = range(CONTROL, CONTROL + 7)
+_HELLO, _WELCOME, BYE, _PING, _PONG, _DATA, _ACK = range(CONTROL, CONTROL + 7)
 _ESCAPE = bytes([_DATA])
 _U16 = struct.Struct(">H")
 _U64 = struct.Struct(">Q")
@@ -146,7 +147,7 @@ def encode(control: Control) -> bytes:
                 body = _WELCOME_BODY.pack(VERSION, heartbeat_ms, max_message_size)
                 return bytes([_WELCOME]) + body
             case Bye(code, reason):
-                return bytes([_BYE]) + _U16.pack(code) + _encode_reason(reason)
+                return bytes([BYE]) + _U16.pack(code) + _encode_reason(reason)
             case Ping():
                 return bytes([_PING])
             case Pong():
@@ -219,7 +220,7 @@ def _decode_data(body: bytes) -> bytes:
 _DECODERS: dict[int, Callable[[bytes], bytes | Control]] = {
     _HELLO: _decode_hello,
     _WELCOME: _decode_welcome,
-    _BYE: _decode_bye,
+    BYE: _decode_bye,
     _PING: _decode_ping,
     _PONG: _decode_pong,
     _DATA: _decode_data,

@@ -14,7 +14,7 @@ from ycore import Credentials
 from ycore.errors import ProtocolError
 from ycore.limits import Limits
 
-from .channel import PING, ZmqChannel
+from .channel import ZmqChannel
 from .frames import Bye, Hello, Welcome, decode, encode
 from .readiness import Readiness
 from .sockets import BUDGET, NOBLOCK, ZERO_COPY_SIZE, Monitor
@@ -262,7 +262,7 @@ class Router:
         for delay in PROBE_DELAYS:
             await sleep(delay)
             for channel in channels:
-                channel.signal(PING)
+                channel.probe()
 
 
 def _property(frame: zmq.Frame, name: str) -> str | None:

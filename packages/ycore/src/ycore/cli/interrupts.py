@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from anyio import CancelScope, open_signal_receiver
@@ -21,22 +22,33 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self._scopes: list[CancelScope] = []
+        self._endings: list[Callable[[], object]] = []
 
     @contextmanager
     def end_this(self) -> Iterator[None]:
         """Let an interrupt end the block."""
-        with CancelScope() as scope:
-            self._scopes.append(scope)
-            try:
-                yield
-            finally:
-                self._scopes.remove(scope)
+        with CancelScope() as scope, self._ended_by(scope.cancel):
+            yield
+
+    @contextmanager
+    def exit_here(self) -> Iterator[None]:
+        """Let an interrupt end the process at once, where there is nothing to be saved."""
+        with self._ended_by(lambda: os._exit(0)):
+            yield
 
     def interrupt(self) -> None:
         """End the innermost block."""
-        if self._scopes:
-            self._scopes[-1].cancel()
+        if self._endings:
+            self._endings.pop()()
+
+    @contextmanager
+    def _ended_by(self, ending: Callable[[], object]) -> Iterator[None]:
+        self._endings.append(ending)
+        try:
+            yield
+        finally:
+            if ending in self._endings:
+                self._endings.remove(ending)
 
 
 @asynccontextmanager
