@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 from time import process_time
@@ -17,9 +20,45 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from ycore import bind
 
-__all__ = ["Server", "serving"]
+__all__ = ["Growth", "Memory", "Server", "serving"]
 
 PATIENCE = 10
+
+
+class Memory:
+    """The resident memory of a process, in bytes; on Linux only."""
+
+    def __init__(self, pid: int) -> None:
+        self._folder = Path("/proc", str(pid))
+
+    @property
+    def now(self) -> int:
+        """What it is now."""
+        return self._read("VmRSS")
+
+    @contextmanager
+    def growing(self) -> Iterator[Growth]:
+        """Measure by how much it grows in a block; the result is there once that has ended."""
+        # Lets the peak begin anew: see proc_pid_clear_refs(5).
+        (self._folder / "clear_refs").write_text("5")
+        before, growth = self.now, Growth()
+        yield growth
+        growth.peak = self._read("VmHWM") - before
+
+    def _read(self, field: str) -> int:
+        for line in (self._folder / "status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == field:
+                return int(value.removesuffix("kB")) * 1024
+        raise LookupError(field)
+
+
+@dataclass
+class Growth:
+    """By how much the memory of a process has grown, in bytes."""
+
+    peak: int = 0
+    """At most."""
 
 
 class Server(Protocol):
@@ -28,18 +67,27 @@ class Server(Protocol):
     options: dict[str, Any]
     """What a client needs to find it."""
 
+    memory: Memory
+    """The memory of the server's process."""
+
     async def cpu(self) -> float:
         """Return the CPU time of the server's process until now, in seconds."""
 
 
 @asynccontextmanager
-async def serving(wire: str) -> AsyncIterator[Server]:
-    """Run a server: the memory wire's in this process, any other in a new one."""
+async def serving(wire: str, backend: str = "asyncio", **options: Any) -> AsyncIterator[Server]:
+    """Run a server: the memory wire's in this process, any other in a new one.
+
+    Args:
+        wire: The name of the wire.
+        backend: The event loop that the new process runs on.
+        options: Options of the server, which can be written as JSON.
+    """
     if wire == "memory":
-        async with bind(wire):
+        async with bind(wire, **options):
             yield _ServerHere()
         return
-    command = [sys.executable, str(Path(__file__)), wire]
+    command = [sys.executable, str(Path(__file__)), wire, backend, json.dumps(options)]
     async with await open_process(command, stdin=PIPE, stderr=None) as process:
         try:
             server = _ServerProcess(process)
@@ -54,6 +102,7 @@ async def serving(wire: str) -> AsyncIterator[Server]:
 class _ServerHere:
     def __init__(self) -> None:
         self.options: dict[str, Any] = {}
+        self.memory = Memory(os.getpid())
 
     async def cpu(self) -> float:
         return process_time()
@@ -69,6 +118,7 @@ class _ServerProcess:
         self._input = process.stdin
         self._output = BufferedByteReceiveStream(process.stdout)
         self.options: dict[str, Any] = {}
+        self.memory = Memory(process.pid)
 
     async def start(self) -> None:
         self.options = {"host": "127.0.0.1", "port": int(await self._line())}
@@ -87,9 +137,9 @@ class _ServerProcess:
             return await self._output.receive_until(b"\n", 100)
 
 
-async def _serve(wire: str) -> None:
+async def _serve(wire: str, given: dict[str, Any]) -> None:
     """Tell the port, then the CPU time for each line that comes, until no more can."""
-    options: dict[str, Any] = {"host": "127.0.0.1", "port": 0}
+    options: dict[str, Any] = {"host": "127.0.0.1", "port": 0, **given}
     async with bind(wire, **options) as server:
         print(getattr(server, "port", None), flush=True)
         async for _ in anyio.wrap_file(sys.stdin):
@@ -97,4 +147,4 @@ async def _serve(wire: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(_serve, sys.argv[1])
+    anyio.run(_serve, sys.argv[1], json.loads(sys.argv[3]), backend=sys.argv[2])

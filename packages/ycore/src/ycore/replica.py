@@ -313,13 +313,34 @@ class Replica:
         """Compare what was received with what has changed, which may be less or more."""
         if len(batch) == 1 and batch[0].update == self._applied:
             return
-        # What is large would hold the event loop up; then the document's state tells.
-        is_large = self._relay and len(self._applied or b"") > LARGE
-        changed = check_update(self._applied) if self._applied and not is_large else {}
+        changed = self._extent_of_change(batch)
         self._ask_for_gaps(batch, changed)
         if self._applied and not self._relay and _exceeds(changed, _union(batch)):
             # Local changes that pycrdt had put off until something arrived: now they are told.
             self._updates.append(self._applied)
+
+    def _extent_of_change(self, batch: Sequence[_Received]) -> Extent:
+        """Return what has changed, as far as pycrdt tells; the document's state tells the rest."""
+        applied = self._applied
+        if not applied:
+            return {}
+        if self._relay and len(applied) > LARGE:
+            # To check it would hold the event loop up. A difference is right without.
+            self._tell_difference(applied)
+            return {}
+        try:
+            return check_update(applied)
+        except ProtocolError as exc:
+            # Some updates, one upon the other, leave a document that nobody else can read.
+            for source in {received.source for received in batch}:
+                source.refuse(exc)
+            raise DocumentError("pycrdt's document has become inconsistent") from exc
+
+    def _tell_difference(self, applied: bytes) -> None:
+        """Tell, instead of what pycrdt has told, everything: who knows it already takes no harm."""
+        if self._updates and self._updates[-1] is applied:
+            self._updates.pop()
+            self._difference_since = EMPTY_STATE
 
     def _ask_for_gaps(self, batch: Sequence[_Received], known: Extent) -> None:
         """Ask again whoever sent what could not be applied for want of something before it."""

@@ -14,10 +14,11 @@ from typing import Self
 from anyio import AsyncContextManagerMixin, Event, move_on_after, sleep
 from anyio.abc import TaskGroup
 
-from .errors import DocumentError, LimitReachedError, RoomLoadError
+from .errors import DocumentError, LimitReachedError, ProtocolError, RoomLoadError
 from .replica import is_panic, translating_panics
 from .room import Room
 from .tasks import background_tasks
+from .updates import check_update
 
 __all__ = ["RoomFactory", "Rooms"]
 
@@ -176,8 +177,10 @@ class Rooms(AsyncContextManagerMixin):
         logger.error("room %r failed", life.id, exc_info=error)
         life.failure = error
         if life.loaded.is_set():
-            with suppress(DocumentError), translating_panics():
-                self._salvaged[life.id] = life.room.doc.get_update()
+            with suppress(DocumentError, ProtocolError), translating_panics():
+                update = life.room.doc.get_update()
+                check_update(update)
+                self._salvaged[life.id] = update
 
     async def _drop_salvage(self, id: str) -> None:  # noqa: A002
         update = self._salvaged[id]

@@ -153,7 +153,7 @@ class Session(ABC):
 
     def ask_again(self) -> None:
         """Ask the peer for what this side lacks, at most once in `ASK_INTERVAL`."""
-        if self._tasks is not None:
+        if self._tasks is not None and not self._is_over:
             self._asking.request(self._tasks)
 
     def tell_change(self, message: bytes, change: Change) -> None:

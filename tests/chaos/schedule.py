@@ -1,0 +1,381 @@
+"""Who does what, and when: a pure function of a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+__all__ = [
+    "ROOMS",
+    "Act",
+    "Action",
+    "ClientAction",
+    "Crash",
+    "Cut",
+    "Deed",
+    "Edit",
+    "Edits",
+    "Fate",
+    "Flood",
+    "Flush",
+    "Join",
+    "Leave",
+    "Pause",
+    "Play",
+    "Restart",
+    "Resume",
+    "Show",
+    "Stall",
+    "Step",
+    "Who",
+    "write_play",
+]
+
+ROOMS = ("attic", "cellar", "größe/2")
+PER_WIRE = 2
+"""So many clients of each wire are in each room."""
+
+LAGS = (0.0, 0.0, 0.0, 0.005, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A part in the play: a client of a room, on a wire, which comes and goes."""
+
+    name: str
+    room: str
+    wire: str
+    is_resident: bool
+    """It never leaves and never crashes: what it has seen survives even a server without a disk."""
+    lag: float
+    """How slow its network is, in seconds."""
+
+
+class Deed(StrEnum):
+    """What an edit does; those that only delete leave no trace in a state vector."""
+
+    WRITE = "write into the text"
+    ERASE = "erase from the text"
+    PUT = "put into the map"
+    DROP = "drop from the map"
+    INSERT = "insert into the list"
+    REMOVE = "remove from the list"
+    PLANT = "plant nested types in the tree"
+    GROW = "edit nested types"
+    PRUNE = "cut nested types from the tree"
+    MINT = "add a coin"
+    SPEND = "delete a coin"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One transaction, as far as it does not depend on what is in the document then."""
+
+    deed: Deed
+    where: float
+    """From 0 to 1: the place in whatever there is."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """A client edits, without letting others run in between."""
+
+    who: Who
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """A client types more than connections take at once."""
+
+    who: Who
+    turns: int
+    size: int
+    pace: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """A client asks whether its edits have arrived."""
+
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A client changes its awareness state."""
+
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A client comes, with the document it had or a new one."""
+
+    who: Who
+    with_new_document: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """A client leaves as it should."""
+
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The task that holds a client is cancelled, and its document is gone."""
+
+    who: Who
+    is_process: bool
+    """The network of the client is gone at once, too: it cannot even say goodbye."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A client's connection breaks."""
+
+    who: Who
+    after: int
+    """After so many more bytes, or at once: mostly in the middle of a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The network forwards nothing any more, in one direction or both."""
+
+    who: Who
+    up: bool
+    down: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A client stops reading."""
+
+    who: Who
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """A client's network, and its reading, go on."""
+
+    who: Who
+
+
+class Fate(StrEnum):
+    """What becomes of the rooms when servers restart."""
+
+    KEPT = "the rooms are kept"
+    RELOADED = "the rooms are loaded from disk"
+    LOST = "the rooms are lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Servers go, and others come to their addresses."""
+
+    wires: tuple[str, ...]
+    fate: Fate
+    downtime: float
+    is_crash: bool
+    """The connections break first: nobody is told anything."""
+
+
+ClientAction = Edits | Flood | Flush | Show | Join | Leave | Crash | Cut | Stall | Pause | Resume
+Action = ClientAction | Restart
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An action and its time, in seconds from the beginning of the act."""
+
+    at: float
+    action: Action
+
+
+Act = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Everything that happens, in acts; between them everybody comes to rest."""
+
+    seed: int
+    cast: tuple[Who, ...]
+    acts: tuple[Act, ...]
+
+
+def write_play(seed: int, wires: Sequence[str], *, acts: int, seconds: float) -> Play:
+    """Write the play of a seed.
+
+    Args:
+        seed: What all choices depend on.
+        wires: The wires that clients are on.
+        acts: How many acts there are.
+        seconds: How long each is.
+    """
+    random = Random(seed)
+    crowd = [
+        Who(
+            name=f"{wire}-{index}{number}",
+            room=room,
+            wire=wire,
+            is_resident=wires[index % len(wires)] == wire and number == 0,
+            lag=random.choice(LAGS),
+        )
+        for index, room in enumerate(ROOMS)
+        for wire in wires
+        for number in range(PER_WIRE)
+    ]
+    hermits = [
+        Who(f"{wire}-alone", f"cell of {wire}", wire, is_resident=False, lag=random.choice(LAGS))
+        for wire in wires
+    ]
+    author = _Author(random, crowd, hermits, wires)
+    cast = (*crowd, *hermits)
+    return Play(seed, cast, tuple(author.write_act(seconds) for _ in range(acts)))
+
+
+class _Author:
+    def __init__(
+        self, random: Random, crowd: Sequence[Who], hermits: Sequence[Who], wires: Sequence[str]
+    ) -> None:
+        self._random = random
+        self._cast = cast = [*crowd, *hermits]
+        self._crowd = crowd
+        self._hermits = hermits
+        self._wires = wires
+        self._steps: list[Step] = []
+        self._back_at: dict[Who, float] = {}
+        self._per_second: dict[Callable[[float], None], float] = {
+            self._edit: 2.0 * len(cast),
+            self._flush: 0.2 * len(cast),
+            self._show: 0.1 * len(cast),
+            self._cut: 0.1 * len(cast),
+            self._stall: 0.1 * len(cast),
+            self._pause: 0.08 * len(cast),
+            self._leave: 0.04 * len(cast),
+            self._crash: 0.03 * len(cast),
+            self._flood: 0.5,
+            self._restart: 0.3,
+        }
+
+    def write_act(self, seconds: float) -> Act:
+        self._steps = []
+        self._back_at = dict.fromkeys(self._cast, 0.0)
+        at = 0.0
+        while (at := at + self._random.expovariate(sum(self._per_second.values()))) < seconds:
+            weights = list(self._per_second.values())
+            [write] = self._random.choices(list(self._per_second), weights)
+            write(at)
+        self._steps.sort(key=lambda step: step.at)
+        return tuple(step for step in self._steps if step.at < seconds)
+
+    def _add(self, at: float, action: Action) -> None:
+        self._steps.append(Step(at, action))
+
+    def _anybody(self) -> Who:
+        return self._random.choice(self._cast)
+
+    def _is(self, probability: float) -> bool:
+        return self._random.random() < probability
+
+    def _duration(self, longest: float) -> float:
+        """Return a duration, short ones as often as long ones."""
+        return float(longest * 100 ** -self._random.random())
+
+    def _edit(self, at: float) -> None:
+        # More than are recorded one by one, at times.
+        count = self._random.choice([1, 1, 1, 2, 3, 12])
+        who = self._anybody()
+        self._add(at, Edits(who, self._some_edits(count)))
+        if self._is(0.1):
+            self._fret(at, who)
+
+    def _fret(self, at: float, who: Who) -> None:
+        """Ask again and again whether everything has arrived, and edit while asking."""
+        for _ in range(4):
+            self._add(at, Flush(who))
+            at += self._random.uniform(0.0, 0.08)
+            self._add(at, Edits(who, self._some_edits(1)))
+            at += self._random.choice([0.0, 0.01, 0.03])
+
+    def _some_edits(self, count: int) -> tuple[Edit, ...]:
+        return tuple(self._one_edit() for _ in range(count))
+
+    def _one_edit(self) -> Edit:
+        deed = self._random.choice(list(Deed))
+        return Edit(deed, self._random.random(), self._random.randint(1, 20))
+
+    def _flood(self, at: float) -> None:
+        who = self._random.choice(self._crowd)
+        size = self._random.choice([20, 20, 500, 8000])
+        self._add(at, Flood(who, turns=250, size=size, pace=0.003))
+        # Some do not read meanwhile, but will.
+        others = [other for other in self._crowd if other.room == who.room and other is not who]
+        for other in self._random.sample(others, 2):
+            self._add(at, Pause(other) if self._is(0.5) else Stall(other, up=False, down=True))
+            self._add(at + self._random.uniform(0.5, 3.0), Resume(other))
+        if self._is(0.3):
+            self._add(at, Stall(who, up=True, down=False))
+            self._add(at + self._random.uniform(0.5, 2.0), Resume(who))
+
+    def _flush(self, at: float) -> None:
+        self._add(at, Flush(self._anybody()))
+
+    def _show(self, at: float) -> None:
+        self._add(at, Show(self._anybody()))
+
+    def _cut(self, at: float) -> None:
+        after = 0 if self._is(0.5) else self._random.randint(1, 3000)
+        self._add(at, Cut(self._anybody(), after))
+
+    def _stall(self, at: float) -> None:
+        up, down = self._random.choice([(True, True), (True, False), (False, True)])
+        who = self._anybody()
+        self._add(at, Stall(who, up, down))
+        self._end_stall(at, who)
+
+    def _pause(self, at: float) -> None:
+        who = self._anybody()
+        self._add(at, Pause(who))
+        self._end_stall(at, who)
+
+    def _end_stall(self, at: float, who: Who) -> None:
+        at += self._duration(4.0)
+        if self._is(0.2):
+            # What the network had taken never arrives.
+            self._add(at, Cut(who, 0))
+        self._add(at, Resume(who))
+
+    def _leave(self, at: float) -> None:
+        if (who := self._visitor(at)) is not None:
+            self._add(at, Leave(who))
+            self._come_back(at, who, with_new_document=self._is(0.5))
+
+    def _crash(self, at: float) -> None:
+        if (who := self._visitor(at)) is not None:
+            self._add(at, Crash(who, is_process=self._is(0.7)))
+            self._come_back(at, who, with_new_document=True)
+
+    def _visitor(self, at: float) -> Who | None:
+        # The rooms of hermits close behind them.
+        who = self._random.choice(self._hermits) if self._is(0.3) else self._anybody()
+        return None if who.is_resident or self._back_at[who] > at else who
+
+    def _come_back(self, at: float, who: Who, *, with_new_document: bool) -> None:
+        self._back_at[who] = at + self._duration(4.0)
+        self._add(self._back_at[who], Join(who, with_new_document))
+
+    def _restart(self, at: float) -> None:
+        wires: Sequence[str] = self._wires
+        fate = self._random.choice([Fate.KEPT, Fate.KEPT, Fate.KEPT, Fate.RELOADED, Fate.LOST])
+        if fate is Fate.KEPT and self._is(0.8):
+            wires = [self._random.choice(wires)]
+        downtime = self._duration(2.0)
+        self._add(at, Restart(tuple(wires), fate, downtime, is_crash=self._is(0.5)))
