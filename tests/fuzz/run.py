@@ -26,8 +26,8 @@ INTERVAL = 5.0
 """How often the script tells how far it is, in seconds."""
 
 WARM_UP, GROWTH = 4, 128 * 1024
-"""After the first batches a server may grow by so much, in KiB: aiohttp 3.14 keeps a connection that
-the server has closed for another heartbeat and a half."""
+"""After the first batches a server may grow by so much, in KiB: aiohttp 3.14 keeps a connection
+that the server has closed for another heartbeat and a half."""
 
 
 def attack(

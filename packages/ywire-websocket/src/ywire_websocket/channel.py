@@ -62,6 +62,9 @@ class WebsocketChannel(Channel):
         except RuntimeError as exc:
             # aiohttp's answer to a receive after the end.
             raise self._ended() from exc
+        except (OSError, ClientConnectionError) as exc:
+            # aiohttp answers pings in there, and cannot when the peer has gone.
+            raise self._ended() from exc
         finally:
             self._is_receiving = False
         if message.type is Type.BINARY:
