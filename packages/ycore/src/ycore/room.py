@@ -13,6 +13,7 @@ from anyio import (
     AsyncContextManagerMixin,
     BrokenResourceError,
     ClosedResourceError,
+    Event,
     move_on_after,
 )
 from anyio.abc import TaskGroup, TaskStatus
@@ -99,7 +100,10 @@ class Room(AsyncContextManagerMixin):
         try:
             with self.__replica.observing(), self.__observing_awareness():
                 async with background_tasks() as self.__task_group:
-                    await self.__task_group.start(self.__run_for_ever)
+                    # Not by `start`: it waits although another task of the group has failed.
+                    loading = _Loading()
+                    self.__task_group.start_soon(self.__run_for_ever, loading)
+                    await loading.done.wait()
                     yield self
         finally:
             self.__task_group = None
@@ -168,7 +172,7 @@ class Room(AsyncContextManagerMixin):
         if self.__task_group is not None:
             self.__turn()
 
-    async def __run_for_ever(self, *, task_status: TaskStatus[None]) -> None:
+    async def __run_for_ever(self, task_status: TaskStatus[None]) -> None:
         await self.run(task_status=task_status)
         raise RuntimeError(
             f"{type(self).__name__}.run returned: it must not while the room is open"
@@ -256,3 +260,14 @@ class Room(AsyncContextManagerMixin):
                     peer,
                     exc_info=failure,
                 )
+
+
+class _Loading(TaskStatus[None]):
+    """Whether a room is loaded."""
+
+    def __init__(self) -> None:
+        self.done = Event()
+
+    def started(self, value: None = None) -> None:
+        """Be told that it is."""
+        self.done.set()

@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar, Self, TypedDict, final
 
 from anyio import (
@@ -25,7 +25,7 @@ from .access import AccessRequest, Authorize
 from .admission import Admission, Doorkeeper
 from .channel import Channel
 from .codes import GOING_AWAY, INTERNAL_ERROR, shorten
-from .errors import DocumentError, MessageTooLargeError, ProtocolError, RefusedError
+from .errors import MessageTooLargeError, ProtocolError, RefusedError
 from .limits import Limits
 from .room import Room
 from .rooms import RoomFactory, Rooms
@@ -35,6 +35,7 @@ from .tasks import background_tasks
 __all__ = ["ServerOptions", "ServerWire"]
 
 logger = logging.getLogger("ycore.server")
+room_logger = logging.getLogger("ycore.room")
 
 REVIEWS = 100
 """So many connections are reviewed at a time."""
@@ -351,8 +352,11 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         if not self.__connections:
             return
         for room in self.rooms:
-            with suppress(DocumentError):  # It comes out of the room's own turn.
+            try:
                 room.forward()
+            except Exception:
+                # It is that room's fault, and no reason not to tell the others.
+                room_logger.exception("room %r failed", room.id)
         for scope in self.__connections.values():
             scope.cancel()
         # Each connection ends within its own bound; this is for a wire that keeps none.
