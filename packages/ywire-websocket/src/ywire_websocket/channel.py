@@ -58,12 +58,9 @@ class WebsocketChannel(Channel):
             raise ClosedResourceError
         self._is_receiving = True
         try:
-            message = await self._socket.receive()
+            message = await self._next()
         except RuntimeError as exc:
             # aiohttp's answer to a receive after the end.
-            raise self._ended() from exc
-        except (OSError, ClientConnectionError) as exc:
-            # aiohttp answers pings in there, and cannot when the peer has gone.
             raise self._ended() from exc
         finally:
             self._is_receiving = False
@@ -71,6 +68,12 @@ class WebsocketChannel(Channel):
             data: bytes = message.data
             return data
         raise self._explain(message)
+
+    async def _next(self) -> WSMessage:
+        while True:
+            # aiohttp answers pings in there; where it cannot, what came behind is still to be read.
+            with suppress(OSError, ClientConnectionError):
+                return await self._socket.receive()
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the websocket; see `Channel.aclose`."""
