@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from anyio import create_task_group, fail_after
+from anyio import create_task_group, fail_after, sleep_forever
+from anyio.abc import TaskStatus
 from pycrdt import Awareness, Doc
 
 from ycore import Channel, Room, ServerWire, bind, connect
@@ -175,6 +176,46 @@ async def test_a_server_that_has_forgotten_all_is_no_hindrance() -> None:
         async with bind("memory"), ann.connected(), bob.connected():
             await sees(ann.awareness, lambda: {1: {}, 2: {}})
             await sees(bob.awareness, lambda: {1: {}, 2: {}})
+
+
+async def test_the_next_life_of_a_client_is_seen_at_a_server_that_has_forgotten_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who has stayed knows a clock of it that the new server cannot have raised."""
+    monkeypatch.setattr("ycore.link.LONGEST_DELAY", 0.1)
+    document: Doc[Any] = Doc(client_id=1)
+    ann = connect("memory", doc=Doc(client_id=2))
+
+    async def stay(*, task_status: TaskStatus[None]) -> None:
+        async with ann:
+            task_status.started()
+            await sleep_forever()
+
+    async with create_task_group() as tasks:
+        async with bind("memory"):
+            await tasks.start(stay)
+            async with connect("memory", doc=document) as bob:
+                for number in range(5):
+                    bob.awareness.set_local_state({"number": number})
+                await sees(ann.awareness, lambda: {1: {"number": 4}, 2: {}})
+            await sees(ann.awareness, lambda: {2: {}})
+        async with bind("memory"), connect("memory", doc=document) as bob:
+            bob.awareness.set_local_state({"number": -1})
+            await sees(ann.awareness, lambda: {1: {"number": -1}, 2: {}})
+        tasks.cancel_scope.cancel()
+
+
+async def test_who_stays_remembers_a_bounded_number_of_those_who_have_left(
+    server: ServerWire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ycore.presence.MAX_DEPARTED", 10)
+    async with connect("memory", doc=Doc(client_id=1)) as ann:
+        for client in range(2, 30):
+            bob = YjsPresence(client)
+            async with bob.connected():
+                await until(ann.awareness, lambda: len(states(ann.awareness)) == 2, timeout=5)
+            await sees(ann.awareness, lambda: {1: {}})
+        assert len(ann.awareness.meta) <= 12
 
 
 async def test_a_clock_behind_the_known_one_is_caught_up(server: ServerWire) -> None:

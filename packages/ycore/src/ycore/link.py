@@ -39,7 +39,7 @@ from .errors import (
 )
 from .limits import Limits
 from .losses import CONNECTION_ERRORS, out_of_reach, why_lost
-from .presence import LocalState
+from .presence import LocalState, forget_departed
 from .replica import Replica, Signal
 from .status import Status, StatusBoard
 from .tasks import background_tasks
@@ -308,9 +308,9 @@ class Link:
             client for client in self._awareness.states if client != self._awareness.client_id
         ]
         self._awareness.remove_awareness_states(others, "disconnected")
-        # The server tells them anew, and with the clocks that were known already.
-        for client in others:
-            del self._awareness.meta[client]
+        # The server tells them anew, and with the clocks that were known already; or another one
+        # does, which does not know who has a lower clock than the one before.
+        forget_departed(self._awareness, kept=0)
 
     # Turns
 

@@ -34,6 +34,7 @@ __all__ = [
     "awareness_error",
     "encode_state",
     "encode_states",
+    "forget_departed",
 ]
 
 MAX_OWNED = 10_000
@@ -68,6 +69,28 @@ def encode_states(awareness: Awareness, clients: Iterable[int]) -> Iterator[byte
         size += len(state.encode())
     if entries:
         yield encode_awareness(encode_entries(entries))
+
+
+def forget_departed(awareness: Awareness, *, kept: int | None = None) -> list[int]:
+    """Forget the clocks of clients that have left; return whose.
+
+    A clock that is remembered keeps an old message from reviving a client. But who comes back with
+    a lower one is not seen, and only a room that has the clock too can have it raised: so a client
+    forgets them all with its connection.
+
+    Args:
+        awareness: Where they are.
+        kept: How many to keep; `MAX_DEPARTED` by default.
+    """
+    meta, states = awareness.meta, awareness.states
+    excess = len(meta) - len(states) - (MAX_DEPARTED if kept is None else kept)
+    if excess <= 0:
+        return []
+    departed = (client for client in meta if client not in states)
+    forgotten = [client for client in islice(departed, excess) if client != awareness.client_id]
+    for client in forgotten:
+        del meta[client]
+    return forgotten
 
 
 def encode_state(state: object) -> str:
@@ -239,12 +262,8 @@ class Presence:
 
     def forget_departed(self) -> None:
         """Forget who left long ago; to be called once everybody was told who left."""
-        meta, states = self._awareness.meta, self._awareness.states
-        excess = len(meta) - len(states) - MAX_DEPARTED
-        if excess > 0:
-            for client in list(islice((c for c in meta if c not in states), excess)):
-                del meta[client]
-                self._departed.pop(client, None)
+        for client in forget_departed(self._awareness):
+            self._departed.pop(client, None)
 
     def _is_news(self, entry: AwarenessEntry) -> bool:
         """Whether an entry tells something new, of somebody else than this side."""

@@ -13,7 +13,7 @@ from pycrdt import Awareness
 
 from .channel import Channel
 from .codes import NORMAL
-from .presence import LocalState, encode_states
+from .presence import LocalState, encode_states, forget_departed
 from .protocol import (
     MAX_AWARENESS_CLOCK,
     AwarenessEntry,
@@ -160,6 +160,7 @@ class Uplink(Session):
         others = [entry for entry in entries if entry.client != me]
         if others:
             self._awareness.apply_awareness_update(encode_entries(others), self)
+            forget_departed(self._awareness)
         for entry in entries:
             if entry.client == me:
                 self._correct(entry)
