@@ -1,8 +1,8 @@
 """Kill a server under many clients, start it again, and measure how long they need to return.
 
 The server is `ycore serve` in a process of its own; the clients are spread over a few more. All
-share a text and show who they are; when the server is back it has forgotten both, and they bring
-them along. Meanwhile new clients come one after the other, as somebody would who opens a page.
+share a text; when the server is back it has forgotten it, and they bring it along. Meanwhile new
+clients come one after the other, as somebody would who opens a page.
 
 Times count from the moment when the server serves again. A client waits a random time before each
 attempt, at most 0.1 s at first, then twice as long each time up to 5 s: the longer the server was
@@ -30,7 +30,15 @@ from time import monotonic
 from typing import Any
 
 import anyio
-from anyio import CapacityLimiter, create_task_group, fail_after, open_process, sleep, sleep_forever
+from anyio import (
+    CapacityLimiter,
+    IncompleteRead,
+    create_task_group,
+    fail_after,
+    open_process,
+    sleep,
+    sleep_forever,
+)
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 from pycrdt import Text
@@ -173,8 +181,15 @@ class Program:
         self._output = BufferedByteReceiveStream(process.stdout)
 
     async def hear(self) -> str:
-        """Wait for the next line."""
-        return (await self._output.receive_until(b"\n", LINE_SIZE)).decode()
+        """Wait for the next line.
+
+        Raises:
+            RuntimeError: There will be none; the process has told why.
+        """
+        try:
+            return (await self._output.receive_until(b"\n", LINE_SIZE)).decode()
+        except IncompleteRead as exc:
+            raise RuntimeError("a process of the benchmark has ended: see above") from exc
 
     async def kill(self) -> None:
         """End it at once."""
@@ -382,7 +397,9 @@ def _parse() -> argparse.Namespace:
         help="characters of each room's text (%(default)s)",
     )
     parser.add_argument(
-        "--no-presence", dest="presence", action="store_false", help="they do not show who they are"
+        "--presence",
+        action="store_true",
+        help="they show who they are, each to all others of its room: give them several rooms",
     )
     parser.add_argument(
         "--outage",
