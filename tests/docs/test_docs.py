@@ -116,7 +116,7 @@ def _log_lines() -> list[tuple[str, str, str]]:
                     args=[ast.Constant(value=str(text)), *_],
                 ):
                     level = {"exception": "error"}.get(method, method).upper()
-                    text = text.replace("%r", "'x'").replace("%s", "…")
+                    text = re.sub("%[sd]", "…", text.replace("%r", "'x'"))
                     found.append((name[1], level, text))
     return found
 

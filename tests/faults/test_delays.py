@@ -15,7 +15,8 @@ from anyio.abc import TaskStatus
 from trio.testing import MockClock
 
 from ycore import Channel, ClientWire, link
-from ycore.protocol import EMPTY_UPDATE, encode_step2
+from ycore.extent import EMPTY_UPDATE
+from ycore.protocol import encode_step2
 
 CROWD = 1000
 

@@ -7,13 +7,27 @@ from typing import NoReturn
 from .codes import INVALID_DATA
 from .errors import ProtocolError
 
-__all__ = ["CLOCKS", "Reader", "decode_text", "encode_uint", "fail", "malformed", "utf16_length"]
+__all__ = [
+    "CLIENT",
+    "CLOCK",
+    "CLOCKS",
+    "Reader",
+    "decode_text",
+    "encode_uint",
+    "fail",
+    "malformed",
+    "utf16_length",
+]
 
 CLOCKS = 2**31
 """Clocks are below this."""
 
 CLIENTS = 2**53
 """Ids of clients, and all other numbers, are below this: JavaScript's are."""
+
+# Numbers within these bounds, as patterns.
+CLIENT = rb"(?:[\x80-\xff]{0,6}[\x00-\x7f]|[\x80-\xff]{7}[\x00-\x0f])"
+CLOCK = rb"(?:[\x80-\xff]{0,3}[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x07])"
 
 PAUSE = 4096
 """After so many bytes it is time for a pause: to walk over them takes about a millisecond."""

@@ -8,9 +8,9 @@ from pycrdt import Awareness
 
 from .access import Access
 from .channel import Channel
+from .extent import EMPTY_UPDATE, Extent
 from .presence import Arrival, Presence, awareness_error, encode_states
 from .protocol import (
-    EMPTY_UPDATE,
     AwarenessEntry,
     Kind,
     encode_awareness,
@@ -20,7 +20,6 @@ from .protocol import (
 )
 from .replica import Replica
 from .session import Session
-from .updates import Extent
 
 __all__ = ["Member"]
 

@@ -18,8 +18,9 @@ from pycrdt import Awareness
 from .channel import Channel
 from .codes import POLICY_VIOLATION
 from .errors import LimitReachedError, MessageTooLargeError
+from .extent import EMPTY_UPDATE
 from .presence import encode_states
-from .protocol import EMPTY_UPDATE, encode_step2, encode_update
+from .protocol import encode_step2, encode_update
 from .replica import EMPTY_STATE, Change, Replica, Signal
 
 __all__ = ["Outbox"]

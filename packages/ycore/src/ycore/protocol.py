@@ -30,7 +30,6 @@ from .errors import ProtocolError
 from .lib0 import encode_uint
 
 __all__ = [
-    "EMPTY_UPDATE",
     "KEEPALIVE",
     "AwarenessEntry",
     "Kind",
@@ -44,9 +43,6 @@ __all__ = [
     "encode_step2",
     "encode_update",
 ]
-
-EMPTY_UPDATE = b"\x00\x00"
-"""An update that holds nothing."""
 
 KEEPALIVE = b"\x01\x01\x00"
 """An awareness message without entries: y-websocket 3 closes after 30 s without a message."""

@@ -11,15 +11,17 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from anyio import Event
 from pycrdt import Doc, TransactionEvent, merge_updates
 
 from .codes import INVALID_DATA
 from .errors import DocumentError, ProtocolError
-from .protocol import EMPTY_UPDATE
-from .updates import Extent, check_update, decode_state_vector, deletions
+from .extent import EMPTY_UPDATE, Clocks, Extent, exceeds
+from .gaps import Gaps
+from .received import Received, Source
+from .updates import check_update, decode_state_vector, deletions
 
 __all__ = ["EMPTY_STATE", "LARGE", "Change", "Replica", "Signal", "Source"]
 
@@ -62,29 +64,12 @@ def translating_panics() -> Iterator[None]:
         raise DocumentError("pycrdt failed inside: the document must not be used") from exc
 
 
-class Source(Protocol):
-    """Where an update came from."""
-
-    def refuse(self, error: Exception) -> None:
-        """Be told that an update was not accepted."""
-
-    def ask_again(self) -> None:
-        """Be told that something before an update is missing."""
-
-
 class Change(NamedTuple):
     """What happened to the document in one turn."""
 
     update: bytes
     before: bytes | None
     """The state vector before the change, if `Replica.track_states` was set."""
-
-
-class _Received(NamedTuple):
-    update: bytes
-    extent: Extent
-    source: Source
-    complete: bool
 
 
 class _Nobody(Source):
@@ -127,7 +112,8 @@ class Replica:
         self.track_states = False
         """Whether to take a change's state vector too: some reader will need a difference."""
         self._relay = relay
-        self._inbox: list[_Received] = []
+        self._gaps = Gaps(doc)
+        self._inbox: list[Received] = []
         self._deferred: list[Callable[[], None]] = []
         self._updates: list[bytes] = []
         self._before: bytes | None = None
@@ -139,6 +125,7 @@ class Replica:
     @contextmanager
     def observing(self) -> Iterator[None]:
         """Record the changes of the document for the duration of the block."""
+        self._gaps.note_change()
         subscription = self.doc.observe(self._observe)
         try:
             yield
@@ -157,7 +144,7 @@ class Replica:
             source: Where it came from, to be told if it cannot be applied.
             complete: Whether it is all that the source has: no use to ask it for more.
         """
-        self._inbox.append(_Received(update, extent, source, complete))
+        self._inbox.append(Received(update, extent, source, complete))
         self.signal.set()
 
     def defer(self, action: Callable[[], None]) -> None:
@@ -174,19 +161,21 @@ class Replica:
         Raises:
             DocumentError: pycrdt failed inside; the document must not be used any more.
         """
-        inbox, self._inbox = self._inbox, []
         changed = False
-        for batch in _portions(inbox, lambda received: len(received.update)):
-            self._apply_in_one_transaction(batch)
-            self._compare(batch)
-            changed = changed or self._applied is not None
-        return changed
+        while True:
+            self._inbox += self._gaps.release()
+            if not self._inbox:
+                return changed
+            inbox, self._inbox = self._inbox, []
+            for batch in _portions(inbox, lambda received: len(received.update)):
+                self._compare(self._apply_in_one_transaction(batch))
+                changed = changed or self._applied is not None
 
     def merge(self, other: Replica) -> None:
         """Apply what another replica has and this one lacks."""
         update = other.update_since(self.state())
-        extent = decode_state_vector(other.state())
-        self._inbox.append(_Received(update, extent, _Nobody(), complete=True))
+        extent = Extent(decode_state_vector(other.state()))
+        self._inbox.append(Received(update, extent, _Nobody(), complete=True))
         self.apply()
 
     def run_deferred(self) -> None:
@@ -225,7 +214,7 @@ class Replica:
 
     def lacks(self, extent: Extent) -> bool:
         """Whether an update of this extent has structs that the document does not have."""
-        return _exceeds(extent, decode_state_vector(self.state()))
+        return exceeds(extent.ends, decode_state_vector(self.state()))
 
     def lacks_deletions(self, update: bytes) -> bool:
         """Whether an update deletes what is not deleted in the document; not if it is large."""
@@ -241,7 +230,7 @@ class Replica:
     def is_covered_by(self, state: bytes) -> bool:
         """Whether a state vector holds all that the document's holds."""
         known = decode_state_vector(state)
-        return not _exceeds(decode_state_vector(self.state()), known)
+        return not exceeds(decode_state_vector(self.state()), known)
 
     def update_since(self, state: bytes) -> bytes:
         """Return the update for a peer that has a state; the whole document is kept encoded."""
@@ -262,6 +251,8 @@ class Replica:
             self._applied = update
             if not self._relay:
                 return
+        else:
+            self._gaps.note_change()
         self._record(update, event)
         self.signal.set()
 
@@ -276,27 +267,48 @@ class Replica:
         else:
             self._updates.append(update)
 
-    def _apply_in_one_transaction(self, batch: Sequence[_Received]) -> None:
+    def _apply_in_one_transaction(self, batch: Sequence[Received]) -> list[Received]:
+        """Apply what leaves no gap, and return it."""
         self._applying, self._applied = True, None
-        refused: list[tuple[_Received, Exception]] = []
-        received: _Received | None = None
+        applied: list[Received] = []
+        held: list[Received] = []
+        refused: list[tuple[Received, Exception]] = []
         try:
             with translating_panics(), self.doc.transaction():
                 for received in batch:
+                    if self._gaps.has_gap(received.extent):
+                        held.append(received)
+                        continue
+                    applied.append(received)
                     try:
                         self.doc.apply_update(received.update)
                     except (ValueError, RuntimeError) as exc:
                         refused.append((received, exc))
+                        self._gaps.note_change()
+                    else:
+                        self._gaps.note_applied(received.extent)
         except DocumentError as exc:
-            if received is not None:
-                received.source.refuse(exc)
+            if applied:
+                applied[-1].source.refuse(exc)
             raise
         finally:
             self._applying = False
         for received, reason in refused:
             self._refuse(received, reason)
+        for received in held:
+            self._hold(received)
+        return applied
 
-    def _refuse(self, received: _Received, error: Exception) -> None:
+    def _hold(self, received: Received) -> None:
+        """Keep an update that has a gap, apply what is before that, and ask for what is missing."""
+        self._gaps.hold(received)
+        part = self._gaps.sound_part(received)
+        if part.update != EMPTY_UPDATE:
+            self._inbox.append(part)
+        if not received.complete:
+            received.source.ask_again()
+
+    def _refuse(self, received: Received, error: Exception) -> None:
         """Refuse an update that pycrdt did not take, if the fault is its own."""
         if isinstance(error, RuntimeError) and self._covers(received.extent):
             # Something bad that waited for this one failed with it; what this one deletes may
@@ -309,17 +321,17 @@ class Replica:
     def _covers(self, extent: Extent) -> bool:
         return not self.lacks(extent)
 
-    def _compare(self, batch: Sequence[_Received]) -> None:
+    def _compare(self, batch: Sequence[Received]) -> None:
         """Compare what was received with what has changed, which may be less or more."""
         if len(batch) == 1 and batch[0].update == self._applied:
             return
         changed = self._extent_of_change(batch)
         self._ask_for_gaps(batch, changed)
-        if self._applied and not self._relay and _exceeds(changed, _union(batch)):
+        if self._applied and not self._relay and exceeds(changed, _union(batch)):
             # Local changes that pycrdt had put off until something arrived: now they are told.
             self._updates.append(self._applied)
 
-    def _extent_of_change(self, batch: Sequence[_Received]) -> Extent:
+    def _extent_of_change(self, batch: Sequence[Received]) -> Clocks:
         """Return what has changed, as far as pycrdt tells; the document's state tells the rest."""
         applied = self._applied
         if not applied:
@@ -329,7 +341,7 @@ class Replica:
             self._tell_difference(applied)
             return {}
         try:
-            return check_update(applied)
+            return check_update(applied).ends
         except ProtocolError as exc:
             # Some updates, one upon the other, leave a document that nobody else can read.
             for source in {received.source for received in batch}:
@@ -342,13 +354,13 @@ class Replica:
             self._updates.pop()
             self._difference_since = EMPTY_STATE
 
-    def _ask_for_gaps(self, batch: Sequence[_Received], known: Extent) -> None:
+    def _ask_for_gaps(self, batch: Sequence[Received], known: Clocks) -> None:
         """Ask again whoever sent what could not be applied for want of something before it."""
-        suspects = [r for r in batch if not r.complete and _exceeds(r.extent, known)]
+        suspects = [r for r in batch if not r.complete and exceeds(r.extent.ends, known)]
         if suspects:
             # The state is dear for documents of many clients, and rarely needed.
             known = decode_state_vector(self.doc.get_state())
-            for source in {r.source for r in suspects if _exceeds(r.extent, known)}:
+            for source in {r.source for r in suspects if exceeds(r.extent.ends, known)}:
                 source.ask_again()
 
 
@@ -373,10 +385,10 @@ def _has_range(ranges: Sequence[tuple[int, int]], wanted: tuple[int, int]) -> bo
     return index >= 0 and ranges[index][1] >= wanted[1]
 
 
-def _union(batch: Sequence[_Received]) -> Extent:
-    union: Extent = {}
+def _union(batch: Sequence[Received]) -> Clocks:
+    union: dict[int, int] = {}
     for received in batch:
-        for client, end in received.extent.items():
+        for client, end in received.extent.ends.items():
             union[client] = max(end, union.get(client, 0))
     return union
 
@@ -385,7 +397,3 @@ def _state_before(event: TransactionEvent) -> bytes:
     # pycrdt's stubs leave this attribute out.
     state: bytes = event.before_state  # type: ignore[attr-defined]
     return state
-
-
-def _exceeds(extent: Extent, known: Extent) -> bool:
-    return any(end > known.get(client, 0) for client, end in extent.items())

@@ -7,7 +7,7 @@ and a client's view of its server is in the subclasses, in `room.py` and `client
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from functools import partial
 from typing import Any, TypeVarTuple, Unpack
 
@@ -27,6 +27,7 @@ from pycrdt import Awareness
 from .channel import Channel
 from .codes import GOING_AWAY, INTERNAL_ERROR, NORMAL, POLICY_VIOLATION, shorten
 from .errors import ProtocolError, RefusedError
+from .extent import Extent
 from .outbox import Outbox
 from .protocol import (
     AwarenessEntry,
@@ -39,14 +40,7 @@ from .protocol import (
 )
 from .replica import LARGE, Change, Replica
 from .throttle import Throttle
-from .updates import (
-    Extent,
-    Walk,
-    check_update,
-    decode_state_vector,
-    walk_state_vector,
-    walk_update,
-)
+from .updates import check_update, decode_state_vector, walk_state_vector, walk_update
 
 __all__ = ["Session"]
 
@@ -68,7 +62,7 @@ PARSERS: dict[Kind, Callable[[bytes], object]] = {
     Kind.AWARENESS: decode_awareness,
 }
 
-WALKS: dict[Kind, Callable[[bytes], Walk]] = {
+WALKS: dict[Kind, Callable[[bytes], Generator[None, None, object]]] = {
     Kind.STEP1: walk_state_vector,
     Kind.STEP2: walk_update,
     Kind.UPDATE: walk_update,

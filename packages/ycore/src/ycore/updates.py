@@ -31,25 +31,22 @@ name) are refused although Yjs knows them, and so is all that only one of the tw
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
-from functools import lru_cache
+from collections.abc import Generator
 from typing import TypeVar
 
-from .lib0 import CLOCKS, Reader, encode_uint, fail, malformed, utf16_length
-from .values import OBJECT, check_json, walk_values
+from .extent import Extent, Section
+from .items import VALUES, check_head
+from .keystrokes import check_keystroke
+from .lib0 import CLIENT, CLOCK, CLOCKS, Reader, encode_uint, fail, malformed, utf16_length
+from .values import walk_values
 
 __all__ = [
-    "Extent",
-    "Walk",
     "check_update",
     "decode_state_vector",
     "deletions",
     "walk_state_vector",
     "walk_update",
 ]
-
-Extent = dict[int, int]
-"""For each client the clock behind the last of its structs."""
 
 MAX_JOINED = 128 * 1024 * 1024
 """So many characters may be copied when the pieces of a text are joined. pycrdt 0.14.13 joins what
@@ -58,29 +55,11 @@ character each took 5 GB and 11 s."""
 
 Result = TypeVar("Result")
 
-Walk = Generator[None, None, Extent]
-
-
 _GC = 0
 _SKIP = 10
 _STRING = 4
 
-_XML_ELEMENT = 3
-_NAMELESS_TYPES = frozenset({0, 1, 2, 4, 6})
-
-# Numbers within their bounds, as patterns: the engine of `re` reads them several times faster than
-# a loop. What these patterns do not match is left to the walk, which knows why.
-_CLIENT = rb"(?:[\x80-\xff]{0,6}[\x00-\x7f]|[\x80-\xff]{7}[\x00-\x0f])"
-_CLOCK = rb"(?:[\x80-\xff]{0,3}[\x00-\x7f]|[\x80-\xff]{4}[\x00-\x07])"
-_ID = _CLIENT + _CLOCK
-
-# One section of one string of less than 128 bytes, no deletion.
-_match_keystroke = re.compile(
-    rb"\x01\x01(%b)(%b)(?:[\x84\x44]%b|\xc4%b%b|(\x04\x01))([\x00-\xff]{2,128})\x00"
-    % (_CLIENT, _CLOCK, _ID, _ID, _ID)
-).fullmatch
-# No section, one deleted range.
-_match_deletion = re.compile(rb"\x00\x01(%b)\x01(%b)(%b)" % (_CLIENT, _CLOCK, _CLOCK)).fullmatch
+_ID = CLIENT + CLOCK
 # A deleted or string item with origins, up to its length when that is less than 128.
 _match_run = re.compile(
     rb"(?:[\x81\x84\x41\x44]%b|[\xc1\xc4]%b%b)[\x01-\x7f]" % (_ID, _ID, _ID)
@@ -92,19 +71,14 @@ def check_update(update: bytes) -> Extent:
 
     What depends on the document, such as whether an origin exists, is not checked.
 
-    Returns:
-        The extent: for each client the highest clock that a struct (a gap is none) or a deletion
-        ends at. A document whose state vector reaches it lacks nothing of this update but,
-        possibly, deletions.
-
     Raises:
         ProtocolError: The update is malformed (close code 1007).
     """
-    extent = _check_keystroke(update)
+    extent = check_keystroke(update)
     return _run(walk_update(update)) if extent is None else extent
 
 
-def walk_update(update: bytes) -> Walk:
+def walk_update(update: bytes) -> Generator[None, None, Extent]:
     """Do the same in steps, for an update that is large: pause now and then.
 
     Raises:
@@ -116,7 +90,7 @@ def walk_update(update: bytes) -> Walk:
         raise malformed("it ends too early") from None
 
 
-def decode_state_vector(state: bytes) -> Extent:
+def decode_state_vector(state: bytes) -> dict[int, int]:
     """Check a state vector and return its clocks by client.
 
     Raises:
@@ -125,14 +99,14 @@ def decode_state_vector(state: bytes) -> Extent:
     return _run(walk_state_vector(state))
 
 
-def walk_state_vector(state: bytes) -> Walk:
+def walk_state_vector(state: bytes) -> Generator[None, None, dict[int, int]]:
     """Do the same in steps, for a state vector that is large: pause now and then.
 
     Raises:
         ProtocolError: The state vector is malformed (close code 1007).
     """
     reader = Reader(state)
-    clocks: Extent = {}
+    clocks: dict[int, int] = {}
     try:
         for _ in range(reader.count(2)):
             client = reader.uint()
@@ -154,8 +128,7 @@ def deletions(update: bytes) -> dict[int, list[tuple[int, int]]]:
     """
     reader = Reader(update)
     for _ in range(reader.count(3)):
-        structs = reader.count(2)
-        _run(_walk_structs(reader, structs, reader.uint()))
+        _run(_walk_section(reader))
     found: dict[int, list[tuple[int, int]]] = {}
     for _ in range(reader.count(2)):
         client = reader.uint()
@@ -184,94 +157,77 @@ def _run(walk: Generator[None, None, Result]) -> Result:
             return result
 
 
-def _check_keystroke(update: bytes) -> dict[int, int] | None:
-    """Check the two updates that typing makes; return None for any other."""
-    match = _match_keystroke(update)
-    if match is None:
-        match = _match_deletion(update)
-        if match is None:
-            return None
-        client, clock, varint = match.groups()
-        length = _number(varint)
-        return _extent(client, _number(clock) + length) if length else None
-    client, clock, root, text = match.groups()
-    if root is not None:
-        name_end = text[0] + 1
-        if not text[1:name_end].isascii():
-            return None
-        text = text[name_end:]
-    size = len(text) - 1
-    if size < 1 or text[0] != size:
-        return None
-    return _extent(client, _number(clock) + (size if text.isascii() else utf16_length(text[1:])))
-
-
-def _extent(client: bytes, end: int) -> dict[int, int]:
-    if end >= CLOCKS:
-        fail(f"a clock of {end}")
-    return {_client_number(client): end}
-
-
-def _walk_any_update(update: bytes) -> Walk:
+def _walk_any_update(update: bytes) -> Generator[None, None, Extent]:
     reader = Reader(update)
-    extent: Extent = {}
-    clients = set()
+    ends: dict[int, int] = {}
+    needs: dict[int, int] = {}
+    sections: dict[int, Section] = {}
     for _ in range(reader.count(3)):
-        structs = reader.count(2)
-        client = reader.uint()
-        if client in clients:
-            fail(f"two sections of client {client}")
-        clients.add(client)
-        end = yield from _walk_structs(reader, structs, client)
+        section, end, need = yield from _walk_section(reader)
+        if section.client in sections:
+            fail(f"two sections of client {section.client}")
+        sections[section.client] = section
         if end:
-            extent[client] = end
+            ends[section.client] = end
+        if need:
+            needs[section.client] = need
+    deleting = reader.pos
     for _ in range(reader.count(2)):
         client = reader.uint()
         end = yield from _walk_deletions(reader)
-        if end > extent.get(client, 0):
-            extent[client] = end
+        if end > ends.get(client, 0):
+            ends[client] = end
     reader.finish()
-    return extent
+    return Extent(ends, needs, False, tuple(sections.values()), deleting)
 
 
-def _walk_structs(reader: Reader, count: int, client: int) -> Generator[None, None, int]:
-    """Return the clock at which the last struct that is not a gap ends, or 0."""
+def _walk_section(reader: Reader) -> Generator[None, None, tuple[Section, int, int]]:
+    """Return a section up to its first gap, where its last struct ends, and what is before them.
+
+    The end is 0 if there are only gaps.
+    """
+    count = reader.count(2)
+    client = reader.uint()
+    start = clock = need = reader.clock()
+    begin = reader.pos
     data = reader.data
-    start = clock = reader.clock()
+    sound: Section | None = None
     end = 0
     # No less could be too much.
     joints = _Joints(client) if count * len(data) > MAX_JOINED else None
-    for _ in range(count):
+    for index in range(count):
         if reader.pos > reader.pause:
             reader.take_pause()
             yield
-        begin = reader.pos
-        match = _match_run(data, begin)
+        pos = reader.pos
+        match = _match_run(data, pos)
         if match is not None:
-            pos = match.end()
-            length = data[pos - 1]
-            if data[begin] & _STRING:
-                text = data[pos : pos + length]
-                reader.pos = pos + length
+            behind = match.end()
+            length = data[behind - 1]
+            if data[pos] & _STRING:
+                text = data[behind : behind + length]
+                reader.pos = behind + length
                 if not text.isascii():
                     length = utf16_length(text)
             else:
-                reader.pos = pos
+                reader.pos = behind
         else:
             info = reader.byte()
             if info == _SKIP:
-                clock += _check_range(reader)
+                if sound is None:
+                    sound = Section(client, start, clock, index, begin, pos)
+                need = clock = clock + _check_range(reader)
                 continue
             if info == _GC:
                 length = _check_range(reader)
             else:
-                check_content = _check_head(reader, info)
-                if check_content in _VALUES:
+                check_content = check_head(reader, info)
+                if check_content in VALUES:
                     length = yield from walk_values(reader, check_content(reader))
                 else:
                     length = check_content(reader)
         if joints is not None:
-            joints.note(data, begin, clock, length)
+            joints.note(data, pos, clock, length)
         clock += length
         if length:
             end = clock
@@ -280,7 +236,7 @@ def _walk_structs(reader: Reader, count: int, client: int) -> Generator[None, No
         fail("a section without content")
     if clock >= CLOCKS:
         fail(f"a clock of {clock}")
-    return end
+    return sound or Section(client, start, clock, count, begin, reader.pos), end, need
 
 
 class _Joints:
@@ -336,103 +292,3 @@ def _check_range(reader: Reader) -> int:
         # Nobody writes these, unlike empty strings. pycrdt panics or counts below zero.
         fail("an empty GC or Skip")
     return length
-
-
-def _check_head(reader: Reader, info: int) -> Callable[[Reader], int]:
-    """Return what checks the content of an item and tells its length."""
-    check_content = _CONTENTS.get(info & 0x1F)
-    if check_content is None:
-        fail(f"a struct of kind {info:#x}")
-    if info & 0x80:
-        reader.skip_id()
-    if info & 0x40:
-        reader.skip_id()
-    if not info & 0xC0:
-        _check_parent(reader)
-        if info & 0x20:
-            reader.skip_text()
-    return check_content
-
-
-def _check_parent(reader: Reader) -> None:
-    kind = reader.byte()
-    if kind == 1:
-        reader.skip_text()
-    elif kind == 0:
-        reader.skip_id()
-    else:
-        fail(f"a parent of kind {kind}")
-
-
-def _check_deleted(reader: Reader) -> int:
-    return reader.uint()
-
-
-def _check_binary(reader: Reader) -> int:
-    reader.buffer()
-    return 1
-
-
-def _check_string(reader: Reader) -> int:
-    text = reader.buffer()
-    return len(text) if text.isascii() else utf16_length(text)
-
-
-def _check_embed(reader: Reader) -> int:
-    check_json(reader.buffer())
-    return 1
-
-
-def _check_format(reader: Reader) -> int:
-    reader.skip_text()
-    check_json(reader.buffer())
-    return 1
-
-
-def _check_type(reader: Reader) -> int:
-    kind = reader.byte()
-    if kind == _XML_ELEMENT:
-        reader.skip_text()
-    elif kind not in _NAMELESS_TYPES:
-        fail(f"a type of kind {kind}")
-    return 1
-
-
-def _count_values(reader: Reader) -> int:
-    """Return how many values follow, which is the item's length."""
-    return reader.count(1)
-
-
-def _count_options(reader: Reader) -> int:
-    """Return the same for a subdocument, which has one value: its options."""
-    reader.skip_text()
-    if reader.data[reader.pos] != OBJECT:
-        fail("a subdocument without options")
-    return 1
-
-
-_CONTENTS: dict[int, Callable[[Reader], int]] = {
-    1: _check_deleted,
-    3: _check_binary,
-    4: _check_string,
-    5: _check_embed,
-    6: _check_format,
-    7: _check_type,
-    8: _count_values,
-    9: _count_options,
-}
-
-_VALUES = (_count_values, _count_options)
-"""After these the values follow."""
-
-
-def _number(varint: bytes) -> int:
-    value = shift = 0
-    for byte in varint:
-        value |= (byte & 127) << shift
-        shift += 7
-    return value
-
-
-# The updates of one writer all name the same client.
-_client_number = lru_cache(maxsize=1024)(_number)

@@ -13,6 +13,7 @@ from pycrdt import Awareness
 
 from .channel import Channel
 from .codes import NORMAL
+from .extent import Extent
 from .presence import LocalState, encode_states, forget_departed
 from .protocol import (
     MAX_AWARENESS_CLOCK,
@@ -24,7 +25,6 @@ from .protocol import (
 )
 from .replica import EMPTY_STATE, Replica
 from .session import Session
-from .updates import Extent
 
 __all__ = ["Uplink"]
 
