@@ -352,6 +352,7 @@ def test_state_vector(state: bytes, clocks: dict[int, int]) -> None:
         (b"\x01" + uint(2**53) + b"\x01", "53 bits"),
         (b"\x01\x01" + uint(2**31), "a clock"),
         (b"\x80" * 100, "53 bits"),
+        (uint(1_000_001) + b"\x01\x01" * 1_000_001, "1000001 clients"),
     ],
 )
 def test_malformed_state_vector(state: bytes, why: str) -> None:

@@ -179,6 +179,11 @@ _add("a client that has forgotten 2^30 things", TAKEN, encode_update(update(sect
 # State vectors
 
 _add("a state vector that declares 10,000,000", WRONG, encode_step1(var_uint(10_000_000) + b"\x01"))
+_add(
+    "a state vector of 10,000,000",
+    WRONG,
+    lambda: encode_step1(var_uint(10_000_000) + b"\x01\x01" * 10_000_000),
+)
 _add("a state vector that declares 2^60", WRONG, encode_step1(var_uint(2**60) + b"\x01\x01"))
 _add("a state vector of no bytes", WRONG, encode_step1(b""))
 _add("a state vector with a clock of 2^31", WRONG, encode_step1(b"\x01\x01" + var_uint(2**31)))

@@ -53,6 +53,9 @@ MAX_JOINED = 128 * 1024 * 1024
 follows each other piece by piece, at a cost that grows with the square: 100,000 pieces of a
 character each took 5 GB and 11 s."""
 
+MAX_CLIENTS = 1_000_000
+"""A state vector may tell of so many; each costs about 100 bytes while it is looked at."""
+
 Result = TypeVar("Result")
 
 _GC = 0
@@ -108,7 +111,10 @@ def walk_state_vector(state: bytes) -> Generator[None, None, dict[int, int]]:
     reader = Reader(state)
     clocks: dict[int, int] = {}
     try:
-        for _ in range(reader.count(2)):
+        count = reader.count(2)
+        if count > MAX_CLIENTS:
+            fail(f"a state vector of {count} clients")
+        for _ in range(count):
             client = reader.uint()
             clocks[client] = reader.clock()
             if reader.pos > reader.pause:
