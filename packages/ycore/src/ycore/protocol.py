@@ -104,32 +104,32 @@ class AwarenessEntry(NamedTuple):
 
 def encode_step1(state: bytes) -> bytes:
     """Ask for everything that a state vector does not cover."""
-    return b"\x00\x00" + _var_bytes(state)
+    return _message(b"\x00\x00", state)
 
 
 def encode_step2(update: bytes) -> bytes:
     """Answer a step 1."""
-    return b"\x00\x01" + _var_bytes(update)
+    return _message(b"\x00\x01", update)
 
 
 def encode_update(update: bytes) -> bytes:
     """Tell a change of the document."""
-    return b"\x00\x02" + _var_bytes(update)
+    return _message(b"\x00\x02", update)
 
 
 def encode_awareness(update: bytes) -> bytes:
     """Tell awareness states, as encoded by `pycrdt.Awareness`."""
-    return b"\x01" + _var_bytes(update)
+    return _message(b"\x01", update)
 
 
 def encode_denied(reason: str) -> bytes:
     """Tell a client that its changes are not accepted."""
-    return b"\x02\x00" + _var_bytes(reason.encode())
+    return _message(b"\x02\x00", reason.encode())
 
 
 def encode_echo(token: bytes) -> bytes:
     """Ask for an echo, or answer with one."""
-    return b"\x66" + _var_bytes(token)
+    return _message(b"\x66", token)
 
 
 def encode_entries(entries: list[AwarenessEntry]) -> bytes:
@@ -182,13 +182,13 @@ def decode_awareness(payload: bytes) -> list[AwarenessEntry]:
     Raises:
         ProtocolError: The payload is malformed or exceeds a bound.
     """
-    count, position = _readencode_uint(payload, 0)
+    count, position = _read_uint(payload, 0)
     if count > MAX_AWARENESS_ENTRIES or count * 3 > len(payload) - position:
         raise ProtocolError(f"an awareness message that declares {count} entries")
     entries = []
     for _ in range(count):
-        client, position = _readencode_uint(payload, position)
-        clock, position = _readencode_uint(payload, position)
+        client, position = _read_uint(payload, position)
+        clock, position = _read_uint(payload, position)
         if clock > MAX_AWARENESS_CLOCK:
             raise ProtocolError(f"an awareness clock of {clock}")
         state, position = _read_var_bytes(payload, position)
@@ -199,9 +199,9 @@ def decode_awareness(payload: bytes) -> list[AwarenessEntry]:
 
 
 def _read_kind(frame: bytes, position: int) -> tuple[Kind, int]:
-    number, position = _readencode_uint(frame, position)
+    number, position = _read_uint(frame, position)
     if number == _SYNC:
-        step, position = _readencode_uint(frame, position)
+        step, position = _read_uint(frame, position)
         if step >= len(_SYNC_KINDS):
             raise ProtocolError(f"an unknown sync message, {step}")
         return _SYNC_KINDS[step], position
@@ -210,7 +210,7 @@ def _read_kind(frame: bytes, position: int) -> tuple[Kind, int]:
     if number == _QUERY_AWARENESS:
         return Kind.QUERY_AWARENESS, position
     if number == _AUTH:
-        permission, position = _readencode_uint(frame, position)
+        permission, position = _read_uint(frame, position)
         if permission != 0:
             raise ProtocolError(f"an unknown permission, {permission}")
         return Kind.DENIED, position
@@ -258,11 +258,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _message(head: bytes, body: bytes) -> bytes:
+    # In this order a large body is copied once.
+    return head + encode_uint(len(body)) + body
+
+
 def _var_bytes(data: bytes) -> bytes:
     return encode_uint(len(data)) + data
 
 
-def _readencode_uint(data: bytes, position: int) -> tuple[int, int]:
+def _read_uint(data: bytes, position: int) -> tuple[int, int]:
     number = shift = 0
     for index in range(position, min(position + 8, len(data))):
         byte = data[index]
@@ -276,7 +281,7 @@ def _readencode_uint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _read_var_bytes(data: bytes, position: int) -> tuple[bytes, int]:
-    length, position = _readencode_uint(data, position)
+    length, position = _read_uint(data, position)
     end = position + length
     if end > len(data):
         raise ProtocolError(f"a payload of {length} bytes of which {len(data) - position} came")
