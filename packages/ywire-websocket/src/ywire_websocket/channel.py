@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
-from socket import SHUT_RDWR
 from struct import pack
 from typing import Protocol
 
@@ -21,6 +21,10 @@ __all__ = ["ClientChannel", "ServerChannel"]
 
 HIGH_WATER = 64 * 1024
 """A transport that holds more unsent bytes than this is full."""
+
+NOT_SENT = 128 * 1024
+"""So much may wait in the system for being sent, in bytes: Linux takes megabytes otherwise, and
+what is there cannot be told together with what comes after."""
 
 MESSAGE_TOO_BIG, UNSUPPORTED_DATA = 1009, 1003
 
@@ -155,6 +159,7 @@ class ServerChannel(WebsocketChannel):
         self._socket: WebSocketResponse = socket
         self._transport = transport
         self._is_deaf = is_deaf
+        _keep_back(transport)
 
     def send_nowait(self, message: bytes) -> bool:
         """Send a message if the transport is not full; see `Channel.send_nowait`.
@@ -219,7 +224,7 @@ class ClientChannel(WebsocketChannel):
     def _abort(self) -> None:
         if self._connection is not None:
             with suppress(OSError):
-                self._connection.shutdown(SHUT_RDWR)
+                self._connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Connection(Protocol):
@@ -229,6 +234,15 @@ class _Connection(Protocol):
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _keep_back(transport: asyncio.BaseTransport) -> None:
+    """Have the system take no more than it can send soon, where it knows how."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # A socket of another family has no such option.
+        with suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT)
 
 
 def _frame(message: bytes, opcode: int = BINARY) -> bytes:
