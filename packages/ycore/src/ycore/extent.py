@@ -1,31 +1,32 @@
-"""How far an update reaches, what it builds on, and which part of it leaves no gap."""
+"""How far an update reaches, what it builds on, and its parts: the runs without a gap in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from .lib0 import encode_uint
 
-__all__ = ["EMPTY_UPDATE", "Clocks", "Extent", "Section", "exceeds", "sound_part"]
+__all__ = ["EMPTY_UPDATE", "NO_DELETIONS", "Clocks", "Extent", "Run", "exceeds", "join"]
 
 EMPTY_UPDATE = b"\x00\x00"
 """An update that holds nothing."""
+
+NO_DELETIONS = b"\x00"
 
 Clocks = Mapping[int, int]
 """A clock for each client."""
 
 
-class Section(NamedTuple):
-    """The structs of one client in an update, up to the first gap among them."""
+class Run(NamedTuple):
+    """Structs of one client that follow each other without a gap."""
 
     client: int
     clock: int
-    """Where the first struct begins."""
+    """Where the first one begins."""
 
     end: int
-    """The clock behind the last of them."""
+    """The clock behind the last one."""
 
     structs: int
     start: int
@@ -41,17 +42,18 @@ class Extent(NamedTuple):
     """For each client the highest clock that a struct (a gap is none) or a deletion ends at. A
     document whose state vector reaches it lacks nothing of the update but, possibly, deletions."""
 
-    needs: Clocks = MappingProxyType({})
-    """For each client how far a document must have come, lest the update leave a gap in it."""
-
-    is_certain: bool = False
-    """Whether a document that has what the update needs will have its ends too, at once."""
-
-    sections: Sequence[Section] = ()
-    """None for a keystroke."""
+    runs: Sequence[Run] = ()
+    """Its structs; of each client in order."""
 
     deletions: int = 0
-    """Where the deletions begin."""
+    """Where the deletions begin; 0 if there are none."""
+
+    neighbours: Clocks | None = None
+    """How far a document must have come lest pycrdt put the structs off. It is not looked for in
+    large updates, nor in those of several clients."""
+
+    has_pairs: bool = False
+    """Whether there are characters in it that count twice, as JavaScript counts."""
 
 
 def exceeds(clocks: Clocks, known: Clocks) -> bool:
@@ -59,19 +61,25 @@ def exceeds(clocks: Clocks, known: Clocks) -> bool:
     return any(clock > known.get(client, 0) for client, clock in clocks.items())
 
 
-def sound_part(update: bytes, extent: Extent, known: Clocks) -> tuple[bytes, Extent]:
-    """Return the part of an update that leaves no gap in a document with a known state."""
-    sections = [
-        section
-        for section in extent.sections
-        if section.end > section.clock <= known.get(section.client, 0)
-    ]
-    if not extent.sections:
-        # A keystroke, whole.
-        return EMPTY_UPDATE, Extent({})
-    parts = [encode_uint(len(sections))]
-    for section in sections:
-        parts += map(encode_uint, (section.structs, section.client, section.clock))
-        parts.append(update[section.start : section.stop])
-    parts.append(update[extent.deletions :])
-    return b"".join(parts), Extent({section.client: section.end for section in sections})
+def join(
+    update: bytes, runs: Collection[Run], deletions: bytes = NO_DELETIONS
+) -> tuple[bytes, list[Run]]:
+    """Make an update of some runs of another one, each of another client.
+
+    Args:
+        update: The other update.
+        runs: What to take from it.
+        deletions: The deletions, encoded.
+
+    Returns:
+        The update, and where the runs are in it.
+    """
+    joined = bytearray(encode_uint(len(runs)))
+    moved = []
+    for run in runs:
+        for number in (run.structs, run.client, run.clock):
+            joined += encode_uint(number)
+        start = len(joined)
+        joined += update[run.start : run.stop]
+        moved.append(run._replace(start=start, stop=len(joined)))
+    return bytes(joined + deletions), moved

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .lib0 import Reader, fail, utf16_length
+from .lib0 import Reader, fail
 from .values import OBJECT, check_json
 
 __all__ = ["VALUES", "check_head"]
@@ -16,28 +16,43 @@ _XML_ELEMENT = 3
 _NAMELESS_TYPES = frozenset({0, 1, 2, 4, 6})
 
 
-def check_head(reader: Reader, info: int) -> Callable[[Reader], int]:
-    """Return what checks the content of an item and tells its length."""
+def check_head(
+    reader: Reader, info: int, neighbours: dict[int, int] | None = None
+) -> Callable[[Reader], int]:
+    """Return what checks the content of an item and tells its length.
+
+    Args:
+        reader: What the item is read from.
+        info: Its first byte.
+        neighbours: Where to note what the item stands beside or in: for each client the clock
+            behind that.
+    """
     check_content = _CONTENTS.get(info & 0x1F)
     if check_content is None:
         fail(f"a struct of kind {info:#x}")
     if info & 0x80:
-        reader.skip_id()
+        _check_id(reader, neighbours)
     if info & 0x40:
-        reader.skip_id()
+        _check_id(reader, neighbours)
     if not info & 0xC0:
-        _check_parent(reader)
+        _check_parent(reader, neighbours)
         if info & 0x20:
             reader.skip_text()
     return check_content
 
 
-def _check_parent(reader: Reader) -> None:
+def _check_id(reader: Reader, neighbours: dict[int, int] | None) -> None:
+    client, clock = reader.uint(), reader.clock()
+    if neighbours is not None and clock >= neighbours.get(client, 0):
+        neighbours[client] = clock + 1
+
+
+def _check_parent(reader: Reader, neighbours: dict[int, int] | None) -> None:
     kind = reader.byte()
     if kind == 1:
         reader.skip_text()
     elif kind == 0:
-        reader.skip_id()
+        _check_id(reader, neighbours)
     else:
         fail(f"a parent of kind {kind}")
 
@@ -52,8 +67,7 @@ def _check_binary(reader: Reader) -> int:
 
 
 def _check_string(reader: Reader) -> int:
-    text = reader.buffer()
-    return len(text) if text.isascii() else utf16_length(text)
+    return reader.length_of(reader.buffer())
 
 
 def _check_embed(reader: Reader) -> int:

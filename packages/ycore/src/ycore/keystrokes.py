@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from .extent import Extent
-from .lib0 import CLIENT, CLOCK, CLOCKS, fail, utf16_length
+from .extent import Extent, Run
+from .lib0 import CLIENT, CLOCK, CLOCKS, fail, measure
 
 __all__ = ["check_keystroke"]
 
@@ -43,14 +43,23 @@ def check_keystroke(update: bytes) -> Extent | None:
     size = len(text) - 1
     if size < 1 or text[0] != size:
         return None
+    length, has_pairs = (size, False) if text.isascii() else measure(text[1:])
     writer, start = _client_number(client), _number(clock)
-    end = start + (size if text.isascii() else utf16_length(text[1:]))
-    needs = {writer: start}
+    end = _bounded(start + length)
+    neighbours: dict[int, int] = {}
     if first is not None:
-        _add_need(needs, first, first_clock)
+        _note(neighbours, first, first_clock)
     if second is not None:
-        _add_need(needs, second, second_clock)
-    return Extent({writer: _bounded(end)}, needs, True)
+        _note(neighbours, second, second_clock)
+    run = Run(writer, start, end, 1, match.end(2), len(update) - 1)
+    builds_on_itself = neighbours.pop(writer, 0) > start
+    return Extent({writer: end}, (run,), 0, None if builds_on_itself else neighbours, has_pairs)
+
+
+def _note(neighbours: dict[int, int], client: bytes, clock: bytes) -> None:
+    neighbour, end = _client_number(client), _number(clock) + 1
+    if end > neighbours.get(neighbour, 0):
+        neighbours[neighbour] = end
 
 
 def _check_deletion(update: bytes) -> Extent | None:
@@ -60,12 +69,6 @@ def _check_deletion(update: bytes) -> Extent | None:
     client, clock, varint = match.groups()
     length = _number(varint)
     return Extent({_client_number(client): _bounded(_number(clock) + length)}) if length else None
-
-
-def _add_need(needs: dict[int, int], client: bytes, clock: bytes) -> None:
-    neighbour, end = _client_number(client), _number(clock) + 1
-    if end > needs.get(neighbour, 0):
-        needs[neighbour] = end
 
 
 def _bounded(clock: int) -> int:

@@ -16,7 +16,7 @@ __all__ = [
     "encode_uint",
     "fail",
     "malformed",
-    "utf16_length",
+    "measure",
 ]
 
 CLOCKS = 2**31
@@ -47,9 +47,15 @@ def decode_text(text: bytes) -> str:
         raise malformed("a string that is not UTF-8") from None
 
 
-def utf16_length(text: bytes) -> int:
-    """Return the length of a string as JavaScript counts it."""
-    return len(decode_text(text).encode("utf-16-le")) // 2
+def measure(text: bytes) -> tuple[int, bool]:
+    """Return the length of a string as JavaScript counts it, and whether it has surrogate pairs.
+
+    Raises:
+        ProtocolError: It is not UTF-8.
+    """
+    decoded = decode_text(text)
+    length = len(decoded.encode("utf-16-le")) // 2
+    return length, length != len(decoded)
 
 
 def malformed(what: str) -> ProtocolError:
@@ -77,11 +83,13 @@ def encode_uint(number: int) -> bytes:
 class Reader:
     """Reads numbers and strings from bytes; an `IndexError` means that they end too early."""
 
-    __slots__ = ("data", "pause", "pos")
+    __slots__ = ("data", "has_pairs", "pause", "pos")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.pos = 0
+        self.has_pairs = False
+        """Whether a string with a surrogate pair was measured."""
         self.pause = PAUSE
         """Beyond this position it is time for a pause."""
 
@@ -156,6 +164,14 @@ class Reader:
         start = self.pos
         self.skip(size)
         return self.data[start : self.pos]
+
+    def length_of(self, text: bytes) -> int:
+        """Return the length of a string as JavaScript counts it."""
+        if text.isascii():
+            return len(text)
+        length, has_pairs = measure(text)
+        self.has_pairs = self.has_pairs or has_pairs
+        return length
 
     def skip_text(self) -> None:
         """Skip a string."""

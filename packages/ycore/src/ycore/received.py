@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import NamedTuple, Protocol
 
 from .extent import Extent
 
-__all__ = ["Received", "Source"]
+__all__ = ["Absent", "Received", "Source"]
+
+logger = logging.getLogger("ycore.room")
 
 
 class Source(Protocol):
@@ -17,6 +20,17 @@ class Source(Protocol):
 
     def ask_again(self) -> None:
         """Be told that something before an update is missing."""
+
+
+class Absent(Source):
+    """Stands for whoever sent what has waited: they may have left, and had been asked again."""
+
+    def refuse(self, error: Exception) -> None:
+        """Tell it to the operator."""
+        logger.warning("an update that had to wait was not accepted: %s", error)
+
+    def ask_again(self) -> None:
+        """Ask nobody."""
 
 
 class Received(NamedTuple):

@@ -162,21 +162,24 @@ class Replica:
             DocumentError: pycrdt failed inside; the document must not be used any more.
         """
         changed = False
-        while True:
-            self._inbox += self._gaps.release()
-            if not self._inbox:
-                return changed
+        while self._inbox:
             inbox, self._inbox = self._inbox, []
             for batch in _portions(inbox, lambda received: len(received.update)):
                 self._compare(self._apply_in_one_transaction(batch))
                 changed = changed or self._applied is not None
+        self._inbox = self._gaps.release()
+        if self._inbox:
+            # What they free has its turn later still: others have theirs in between.
+            self.signal.set()
+        return changed
 
     def merge(self, other: Replica) -> None:
         """Apply what another replica has and this one lacks."""
         update = other.update_since(self.state())
         extent = Extent(decode_state_vector(other.state()))
         self._inbox.append(Received(update, extent, _Nobody(), complete=True))
-        self.apply()
+        while self.has_received:
+            self.apply()
 
     def run_deferred(self) -> None:
         """Call what was deferred until now."""
@@ -196,6 +199,11 @@ class Replica:
             Change(portion[0] if len(portion) == 1 else merge_updates(*portion), before)
             for portion in _portions(updates, len)
         ]
+
+    @property
+    def has_received(self) -> bool:
+        """Whether there is something for `apply`."""
+        return bool(self._inbox)
 
     @property
     def has_change(self) -> bool:
@@ -271,22 +279,19 @@ class Replica:
         """Apply what leaves no gap, and return it."""
         self._applying, self._applied = True, None
         applied: list[Received] = []
-        held: list[Received] = []
+        behind: list[Received] = []
         refused: list[tuple[Received, Exception]] = []
         try:
             with translating_panics(), self.doc.transaction():
                 for received in batch:
                     if self._gaps.has_gap(received.extent):
-                        held.append(received)
+                        behind.append(received)
                         continue
                     applied.append(received)
                     try:
-                        self.doc.apply_update(received.update)
-                    except (ValueError, RuntimeError) as exc:
+                        self._apply(received)
+                    except (ValueError, RuntimeError, ProtocolError) as exc:
                         refused.append((received, exc))
-                        self._gaps.note_change()
-                    else:
-                        self._gaps.note_applied(received.extent)
         except DocumentError as exc:
             if applied:
                 applied[-1].source.refuse(exc)
@@ -295,18 +300,28 @@ class Replica:
             self._applying = False
         for received, reason in refused:
             self._refuse(received, reason)
-        for received in held:
-            self._hold(received)
+        for received in behind:
+            self._put_off(received)
         return applied
 
-    def _hold(self, received: Received) -> None:
-        """Keep an update that has a gap, apply what is before that, and ask for what is missing."""
-        self._gaps.hold(received)
-        part = self._gaps.sound_part(received)
-        if part.update != EMPTY_UPDATE:
-            self._inbox.append(part)
-        if not received.complete:
-            received.source.ask_again()
+    def _apply(self, received: Received) -> None:
+        if self._gaps.splits_a_pair(received.update, received.extent):
+            raise ProtocolError("it begins within a surrogate pair", code=INVALID_DATA)
+        try:
+            self.doc.apply_update(received.update)
+        except BaseException:
+            self._gaps.note_change()
+            raise
+        self._gaps.note_applied(received.extent)
+
+    def _put_off(self, received: Received) -> None:
+        """Keep what lies behind a gap, take in the rest, and ask for what is missing."""
+        if self._gaps.has_gap(received.extent):
+            if not received.complete:
+                received.source.ask_again()
+            received = self._gaps.split(received)
+        if received.update != EMPTY_UPDATE:
+            self._inbox.append(received)
 
     def _refuse(self, received: Received, error: Exception) -> None:
         """Refuse an update that pycrdt did not take, if the fault is its own."""
@@ -325,13 +340,13 @@ class Replica:
         """Compare what was received with what has changed, which may be less or more."""
         if len(batch) == 1 and batch[0].update == self._applied:
             return
-        changed = self._extent_of_change(batch)
+        changed = self._extent_of_change()
         self._ask_for_gaps(batch, changed)
         if self._applied and not self._relay and exceeds(changed, _union(batch)):
             # Local changes that pycrdt had put off until something arrived: now they are told.
             self._updates.append(self._applied)
 
-    def _extent_of_change(self, batch: Sequence[Received]) -> Clocks:
+    def _extent_of_change(self) -> Clocks:
         """Return what has changed, as far as pycrdt tells; the document's state tells the rest."""
         applied = self._applied
         if not applied:
@@ -343,9 +358,7 @@ class Replica:
         try:
             return check_update(applied).ends
         except ProtocolError as exc:
-            # Some updates, one upon the other, leave a document that nobody else can read.
-            for source in {received.source for received in batch}:
-                source.refuse(exc)
+            # It took several updates, one upon the other, from who knows whom.
             raise DocumentError("pycrdt's document has become inconsistent") from exc
 
     def _tell_difference(self, applied: bytes) -> None:

@@ -34,16 +34,17 @@ import re
 from collections.abc import Generator
 from typing import TypeVar
 
-from .extent import Extent, Section
+from .extent import Clocks, Extent, Run
 from .items import VALUES, check_head
 from .keystrokes import check_keystroke
-from .lib0 import CLIENT, CLOCK, CLOCKS, Reader, encode_uint, fail, malformed, utf16_length
+from .lib0 import CLIENT, CLOCK, CLOCKS, Reader, encode_uint, fail, malformed
 from .values import walk_values
 
 __all__ = [
     "check_update",
     "decode_state_vector",
     "deletions",
+    "is_within_a_pair",
     "walk_state_vector",
     "walk_update",
 ]
@@ -56,11 +57,18 @@ character each took 5 GB and 11 s."""
 MAX_CLIENTS = 1_000_000
 """A state vector may tell of so many; each costs about 100 bytes while it is looked at."""
 
+MAX_RUN = 20_000
+"""Among so many structs it is looked for a surrogate pair: that takes about 20 ms."""
+
+SMALL = 8
+"""In an update of so many structs it is looked on what they build."""
+
 Result = TypeVar("Result")
 
 _GC = 0
 _SKIP = 10
 _STRING = 4
+KIND = 0x1F
 
 _ID = CLIENT + CLOCK
 # A deleted or string item with origins, up to its length when that is less than 128.
@@ -99,22 +107,26 @@ def decode_state_vector(state: bytes) -> dict[int, int]:
     Raises:
         ProtocolError: The state vector is malformed (close code 1007).
     """
-    return _run(walk_state_vector(state))
+    return _run(_walk_any_state_vector(Reader(state)))
 
 
 def walk_state_vector(state: bytes) -> Generator[None, None, dict[int, int]]:
     """Do the same in steps, for a state vector that is large: pause now and then.
 
     Raises:
-        ProtocolError: The state vector is malformed (close code 1007).
+        ProtocolError: The state vector is malformed, or tells of too many clients (close code
+            1007).
     """
-    reader = Reader(state)
+    clients = Reader(state).count(2)
+    if clients > MAX_CLIENTS:
+        fail(f"a state vector of {clients} clients")
+    return (yield from _walk_any_state_vector(Reader(state)))
+
+
+def _walk_any_state_vector(reader: Reader) -> Generator[None, None, dict[int, int]]:
     clocks: dict[int, int] = {}
     try:
-        count = reader.count(2)
-        if count > MAX_CLIENTS:
-            fail(f"a state vector of {count} clients")
-        for _ in range(count):
+        for _ in range(reader.count(2)):
             client = reader.uint()
             clocks[client] = reader.clock()
             if reader.pos > reader.pause:
@@ -124,6 +136,39 @@ def walk_state_vector(state: bytes) -> Generator[None, None, dict[int, int]]:
         raise malformed("it ends too early") from None
     reader.finish()
     return clocks
+
+
+def is_within_a_pair(update: bytes, run: Run, clock: int) -> bool:
+    """Whether a clock is that of the second half of a surrogate pair in a run of an update.
+
+    Args:
+        update: The update, which was checked.
+        run: The run; among very many structs it is not looked for the clock.
+        clock: The clock.
+    """
+    if not run.clock < clock < run.end or run.structs > MAX_RUN:
+        return False
+    reader = Reader(update)
+    reader.pos = run.start
+    offset = clock - run.clock
+    while True:
+        info = reader.byte()
+        if info == _GC:
+            length, text = reader.uint(), b""
+        else:
+            check_content = check_head(reader, info)
+            begin = reader.pos
+            length = check_content(reader)
+            if check_content in VALUES:
+                length = _run(walk_values(reader, length))
+            text = update[begin : reader.pos] if info & KIND == _STRING else b""
+        if offset < length:
+            break
+        offset -= length
+    if not offset or not text:
+        return False
+    half = Reader(text).buffer().decode().encode("utf-16-le")[2 * offset : 2 * offset + 2]
+    return 0xDC <= half[1] < 0xE0
 
 
 def deletions(update: bytes) -> dict[int, list[tuple[int, int]]]:
@@ -166,17 +211,17 @@ def _run(walk: Generator[None, None, Result]) -> Result:
 def _walk_any_update(update: bytes) -> Generator[None, None, Extent]:
     reader = Reader(update)
     ends: dict[int, int] = {}
-    needs: dict[int, int] = {}
-    sections: dict[int, Section] = {}
+    runs: list[Run] = []
+    clients = set()
+    neighbours: Clocks | None = None
     for _ in range(reader.count(3)):
-        section, end, need = yield from _walk_section(reader)
-        if section.client in sections:
-            fail(f"two sections of client {section.client}")
-        sections[section.client] = section
-        if end:
-            ends[section.client] = end
-        if need:
-            needs[section.client] = need
+        client, found, neighbours = yield from _walk_section(reader)
+        if client in clients:
+            fail(f"two sections of client {client}")
+        clients.add(client)
+        if found:
+            runs += found
+            ends[client] = found[-1].end
     deleting = reader.pos
     for _ in range(reader.count(2)):
         client = reader.uint()
@@ -184,29 +229,30 @@ def _walk_any_update(update: bytes) -> Generator[None, None, Extent]:
         if end > ends.get(client, 0):
             ends[client] = end
     reader.finish()
-    return Extent(ends, needs, False, tuple(sections.values()), deleting)
+    if len(runs) != 1 or len(clients) != 1:
+        neighbours = None
+    return Extent(ends, runs, deleting, neighbours, reader.has_pairs)
 
 
-def _walk_section(reader: Reader) -> Generator[None, None, tuple[Section, int, int]]:
-    """Return a section up to its first gap, where its last struct ends, and what is before them.
-
-    The end is 0 if there are only gaps.
-    """
+def _walk_section(
+    reader: Reader,
+) -> Generator[None, None, tuple[int, list[Run], dict[int, int] | None]]:
+    """Return the client of a section, its runs, and what they build on if they are few structs."""
     count = reader.count(2)
     client = reader.uint()
-    start = clock = need = reader.clock()
-    begin = reader.pos
+    start = clock = begun = reader.clock()
     data = reader.data
-    sound: Section | None = None
-    end = 0
+    runs: list[Run] = []
+    first, begin = 0, reader.pos
     # No less could be too much.
     joints = _Joints(client) if count * len(data) > MAX_JOINED else None
+    neighbours: dict[int, int] | None = {} if count <= SMALL else None
     for index in range(count):
         if reader.pos > reader.pause:
             reader.take_pause()
             yield
         pos = reader.pos
-        match = _match_run(data, pos)
+        match = _match_run(data, pos) if neighbours is None else None
         if match is not None:
             behind = match.end()
             length = data[behind - 1]
@@ -214,20 +260,24 @@ def _walk_section(reader: Reader) -> Generator[None, None, tuple[Section, int, i
                 text = data[behind : behind + length]
                 reader.pos = behind + length
                 if not text.isascii():
-                    length = utf16_length(text)
+                    length = reader.length_of(text)
             else:
                 reader.pos = behind
         else:
             info = reader.byte()
             if info == _SKIP:
-                if sound is None:
-                    sound = Section(client, start, clock, index, begin, pos)
-                need = clock = clock + _check_range(reader)
+                if clock > begun:
+                    runs.append(Run(client, begun, clock, index - first, begin, pos))
+                clock += _check_range(reader)
+                begun, first, begin = clock, index + 1, reader.pos
                 continue
             if info == _GC:
                 length = _check_range(reader)
             else:
-                check_content = check_head(reader, info)
+                check_content = check_head(reader, info, neighbours)
+                if neighbours and neighbours.pop(client, 0) > clock:
+                    # On itself, or on what is still to come: nobody writes this.
+                    neighbours = None
                 if check_content in VALUES:
                     length = yield from walk_values(reader, check_content(reader))
                 else:
@@ -235,14 +285,14 @@ def _walk_section(reader: Reader) -> Generator[None, None, tuple[Section, int, i
         if joints is not None:
             joints.note(data, pos, clock, length)
         clock += length
-        if length:
-            end = clock
     if clock == start:
         # Nobody writes these; pycrdt panics when it knows the client.
         fail("a section without content")
     if clock >= CLOCKS:
         fail(f"a clock of {clock}")
-    return sound or Section(client, start, clock, count, begin, reader.pos), end, need
+    if clock > begun:
+        runs.append(Run(client, begun, clock, count - first, begin, reader.pos))
+    return client, runs, neighbours
 
 
 class _Joints:
