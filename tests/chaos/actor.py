@@ -11,11 +11,17 @@ from anyio import CancelScope, ClosedResourceError, Event, sleep
 from anyio.abc import TaskGroup
 from pycrdt import Doc
 
+from tests.chaos.actions import Deed, Edit, Flood, Who
 from tests.chaos.content import Fact, churn, make, new_document
 from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.lines import Line, LineClient, lay_line
-from tests.chaos.schedule import Deed, Edit, Flood, Who
-from ycore import ClientWire, ConnectError, ConnectionRejectedError, UnsentEditsError
+from ycore import (
+    ClientWire,
+    ConnectError,
+    ConnectionRejectedError,
+    ReadOnlyError,
+    UnsentEditsError,
+)
 
 __all__ = ["Actor"]
 
@@ -23,7 +29,7 @@ PATIENCE = {"connect_timeout": 3.0, "send_timeout": 1.5, "close_timeout": 0.5}
 """Stalls last longer, at times."""
 
 RETRY_AFTER = 0.1
-"""Who cannot connect at first tries again after so many seconds."""
+"""Who cannot connect at first, or is refused to write, tries again after so many seconds."""
 
 
 class _Paper:
@@ -160,7 +166,9 @@ class Actor:
         for task in list(self._busy):
             await task.wait()
         await self._stay.client.synchronized.wait()
-        await self._flush(self._stay.client, self._stay.paper)
+        while not await self._flush(self._stay.client, self._stay.paper):  # noqa: ASYNC110
+            # The server is about to ask for what it has refused: no event tells.
+            await sleep(RETRY_AFTER)
 
     async def gone(self) -> None:
         """Wait until nothing of it is there any more."""
@@ -198,15 +206,18 @@ class Actor:
             else:
                 self._ledger.confirm(entries, self._is_there)
 
-    async def _flush(self, client: ClientWire, paper: _Paper) -> None:
+    async def _flush(self, client: ClientWire, paper: _Paper) -> bool:
+        """Flush; return whether that was allowed, or the client has left meanwhile."""
         entries = list(paper.entries)
         with self._being_busy():
             try:
                 await client.flush()
             except ClosedResourceError:
-                # The client has left meanwhile.
-                return
+                return True
+            except ReadOnlyError:
+                return False
         self._ledger.confirm(entries, self._is_there)
+        return True
 
     async def _flood(self, flood: Flood) -> None:
         with self._being_busy():

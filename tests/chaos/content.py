@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pycrdt import Array, Doc, Map, Text
 
-from tests.chaos.schedule import Deed, Edit
+from tests.chaos.actions import Deed, Edit
 from ycore.updates import decode_state_vector
 
 __all__ = ["Fact", "churn", "content", "facts", "holds", "make", "new_document"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.gate import Gate
+from tests.network.gate import Gate
 from ycore import Channel, Limits
 
 __all__ = ["FaultyChannel"]

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from anyio import TASK_STATUS_IGNORED
+from anyio import TASK_STATUS_IGNORED, sleep_forever
 from anyio.abc import TaskGroup, TaskStatus
 
+from tests.chaos.actions import Who
 from tests.chaos.faulty_channel import FaultyChannel
-from tests.chaos.gate import Gate
-from tests.chaos.proxy import Proxy
-from tests.chaos.schedule import Who
+from tests.network.gate import Gate
+from tests.network.proxy import Proxy, open_proxy
 from ycore import Channel, ClientWire, connect
 
 __all__ = ["Line", "LineClient", "lay_line"]
@@ -69,12 +69,14 @@ class TcpLine(Line):
     def __init__(self, wire: str, lag: float, port: Callable[[], int | None]) -> None:
         super().__init__(port)
         self._wire = wire
-        self._up, self._down = Gate(), Gate()
-        self._proxy = Proxy(self._target, up=self._up, down=self._down, lag=lag)
+        self._lag = lag
+        self._proxy: Proxy
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Run the proxy until cancelled."""
-        await self._proxy.run(task_status=task_status)
+        async with open_proxy(self._target, lag=self._lag) as self._proxy:
+            task_status.started()
+            await sleep_forever()
 
     @asynccontextmanager
     async def open(self, client: ClientWire) -> AsyncIterator[Channel]:
@@ -86,14 +88,11 @@ class TcpLine(Line):
         self._proxy.cut(after)
 
     def stall(self, *, up: bool, down: bool) -> None:
-        if up:
-            self._up.close()
-        if down:
-            self._down.close()
+        self._proxy.stall(to_server=up, to_client=down)
 
     def resume(self) -> None:
-        for gate in (self._up, self._down, self._reading):
-            gate.open()
+        self._proxy.resume()
+        self._reading.open()
 
 
 class MemoryLine(Line):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.chaos.schedule import Play, write_play
+from tests.chaos.actions import Play
+from tests.chaos.schedule import write_play
 
 __all__ = ["BACKENDS", "play_of"]
 

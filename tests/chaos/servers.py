@@ -12,8 +12,8 @@ from anyio import TASK_STATUS_IGNORED, CancelScope, Event, Lock, create_task_gro
 from anyio.abc import TaskGroup, TaskStatus
 from pycrdt import Doc, TransactionEvent
 
-from tests.chaos.schedule import Fate, Restart
-from ycore import Room, Rooms, ServerWire, bind
+from tests.chaos.actions import Fate, Restart
+from ycore import Access, Room, Rooms, ServerWire, bind
 
 __all__ = ["Site"]
 
@@ -127,6 +127,12 @@ class Site:
     def room(self, id: str) -> Room | None:  # noqa: A002
         """Return a room if it is open."""
         return next((room for room in self._rooms or () if room.id == id), None)
+
+    def grant(self, id: str, access: Access) -> None:  # noqa: A002
+        """Allow those who are in a room, if it is open, so much."""
+        if (room := self.room(id)) is not None:
+            for channel in room.clients:
+                channel.grant(access)
 
     def document(self, id: str) -> Doc[Any]:  # noqa: A002
         """Return the document of a room: the room's own, or what is on the disk."""

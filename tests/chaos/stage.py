@@ -9,21 +9,20 @@ from contextlib import asynccontextmanager
 from functools import partial
 from unittest.mock import patch
 
-from anyio import create_task_group, current_time, fail_after, move_on_after, sleep_until
+from anyio import create_task_group, current_time, fail_after, move_on_after, sleep, sleep_until
 from anyio.abc import TaskGroup
 
-from tests.chaos.actor import Actor
-from tests.chaos.content import Fact, holds
-from tests.chaos.ledger import Ledger
-from tests.chaos.oracle import errors_logged, judge
-from tests.chaos.schedule import (
+from tests.chaos.actions import (
     Act,
     ClientAction,
     Crash,
     Cut,
+    Deed,
+    Edit,
     Edits,
     Flood,
     Flush,
+    Freeze,
     Join,
     Leave,
     Pause,
@@ -32,9 +31,14 @@ from tests.chaos.schedule import (
     Resume,
     Show,
     Stall,
+    Thaw,
 )
+from tests.chaos.actor import Actor
+from tests.chaos.content import Fact, holds
+from tests.chaos.ledger import Ledger
+from tests.chaos.oracle import errors_logged, judge
 from tests.chaos.servers import Site
-from ycore import link
+from ycore import Access, link
 
 __all__ = ["perform"]
 
@@ -42,6 +46,9 @@ logger = logging.getLogger("chaos")
 
 BOUND = 60.0
 """So long it may take until everybody is back and everything has arrived, in seconds."""
+
+COINS, PACE = 60, 0.005
+"""So many each client spends between two acts, and every how many seconds one."""
 
 LONGEST_DELAY = 0.5
 """Clients that come back after several seconds, as they do by default, miss most of it."""
@@ -66,6 +73,8 @@ async def perform(play: Play) -> Counter[str]:
                     with fail_after(4 * act[-1].at + BOUND):
                         await stage.perform(act)
                     await stage.rest()
+                    await stage.judge()
+                    await stage.spend()
                     await stage.judge()
                     assert not errors, f"errors were logged: {errors}"
             tasks.cancel_scope.cancel()
@@ -123,10 +132,15 @@ class Stage:
                 await sleep_until(began + step.at)
                 logger.info("%.3f %s", step.at, step.action)
                 self._done[type(step.action).__name__] += 1
-                if isinstance(step.action, Restart):
-                    restarts.start_soon(self._site.restart, step.action)
-                else:
-                    self._do(step.action)
+                match step.action:
+                    case Restart():
+                        restarts.start_soon(self._site.restart, step.action)
+                    case Freeze(id):
+                        self._site.grant(id, Access.READ)
+                    case Thaw(id):
+                        self._site.grant(id, Access.READ_WRITE)
+                    case _:
+                        self._do(step.action)
 
     async def rest(self) -> None:
         """Let everything that goes wrong end, and everybody come and have nothing more to send.
@@ -134,6 +148,8 @@ class Stage:
         Raises:
             AssertionError: It takes too long, or what has been confirmed is not there.
         """
+        for id in self._ledgers:  # noqa: A001
+            self._site.grant(id, Access.READ_WRITE)
         restless = {actor.who.name for actor in self._actors}
 
         async def rest(actor: Actor) -> None:
@@ -145,6 +161,23 @@ class Stage:
                 for actor in self._actors:
                     tasks.start_soon(rest, actor)
         assert not restless, f"not at rest within {BOUND} s: {sorted(restless)}"
+
+    async def spend(self) -> None:
+        """Delete, one by one, what everybody has.
+
+        What only deletes leaves no gap where it is missing, and now nobody asks: each has to
+        arrive by itself.
+        """
+        for _ in range(COINS):
+            for actor in self._actors:
+                actor.edit([Edit(Deed.MINT, 0.0, 1)])
+        await self.rest()
+        await self.judge()
+        for _ in range(COINS):
+            for number, actor in enumerate(self._actors):
+                # Each others, for the most part.
+                actor.edit([Edit(Deed.SPEND, number / len(self._actors), 1)])
+            await sleep(PACE)
 
     async def judge(self) -> None:
         """Check that all have the same, and that nothing is missing.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chaos.actions import Deed, Edit
 from tests.chaos.content import Fact, facts, holds, make, new_document
 from tests.chaos.ledger import Ledger
-from tests.chaos.schedule import Deed, Edit
 
 MINT, SPEND = Edit(Deed.MINT, 0.0, 1), Edit(Deed.SPEND, 0.0, 1)
 

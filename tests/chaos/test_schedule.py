@@ -9,8 +9,9 @@ from subprocess import run
 
 import pytest
 
+from tests.chaos.actions import Crash, Leave
 from tests.chaos.plays import BACKENDS, play_of
-from tests.chaos.schedule import ROOMS, Crash, Leave
+from tests.chaos.schedule import ROOMS
 
 ROOT = Path(__file__).resolve().parents[2]
 

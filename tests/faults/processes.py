@@ -6,25 +6,23 @@ import json
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
-import anyio
 from anyio import CancelScope, fail_after, open_process
 from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
 
-from ycore import ClientWire, Room
-
-# The tests are no installed package, and this file is a program too.
-sys.path.append(str(Path(__file__).resolve().parents[2]))
-
-from tests.faults.wires import HEARTBEAT, join, port_of, serve
-from tests.faults.writing import edits_of
-from tests.yjs.processes import read_line
+from tests.faults.wires import HEARTBEAT, join
+from ycore import ClientWire
 
 __all__ = ["ServerProcess", "serving_in_a_process"]
+
+PROGRAM = Path(__file__).with_name("server.py")
+
+START = 60.0
+"""How long a process may take to start on a busy machine, in seconds."""
 
 PATIENCE = 20.0
 
@@ -63,7 +61,7 @@ class ServerProcess:
     async def prepare(self) -> None:
         """Have a process ready for the next start, which takes no time then."""
         options = [self._wire, self._event_loop, str(self._heartbeat)]
-        command = [sys.executable, __file__, *options]
+        command = [sys.executable, str(PROGRAM), *options]
         self._prepared = await open_process(command, stdin=PIPE, stderr=None)
 
     async def start(self, edits: Sequence[str] = ()) -> None:
@@ -77,8 +75,11 @@ class ServerProcess:
         assert self._prepared is not None
         self._running, self._prepared = self._prepared, None
         assert self._running.stdin is not None
+        assert self._running.stdout is not None
         await self._running.stdin.send(json.dumps([self._port, edits]).encode() + b"\n")
-        self._port = int(await read_line(self._running))
+        with fail_after(START):
+            out = BufferedByteReceiveStream(self._running.stdout)
+            self._port = int(await out.receive_until(b"\n", 1000))
 
     async def kill(self) -> None:
         """End it as a power cut would."""
@@ -97,23 +98,3 @@ async def _kill(process: Process) -> None:
     process.kill()
     with fail_after(PATIENCE):
         await process.aclose()
-
-
-async def _run(wire: str, heartbeat: float) -> None:
-    """Serve as soon as the port is told, until nothing can be told any more."""
-    orders = anyio.wrap_file(sys.stdin)
-    port, edits = json.loads(await orders.readline())
-    async with serve(wire, partial(_room, edits=edits), port=port, heartbeat=heartbeat) as server:
-        print(port_of(server), flush=True)  # noqa: T201
-        await orders.read()
-
-
-def _room(id: str, *, edits: list[str]) -> Room:  # noqa: A002
-    room = Room(id)
-    edits_of(room.doc).extend(edits)
-    return room
-
-
-if __name__ == "__main__":
-    wire, event_loop, heartbeat = sys.argv[1:]
-    anyio.run(_run, wire, float(heartbeat), backend=event_loop)

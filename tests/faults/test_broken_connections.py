@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from anyio import Event, create_task_group, fail_after
 
-from tests.faults.proxy import Proxy, open_proxy
+from tests.faults.edits import edits_of
+from tests.faults.marks import networked_wires
 from tests.faults.status import watching_status
-from tests.faults.wires import NOTICE, join, networked_wires, port_of, serve
-from tests.faults.writing import Writer, edits_of, until_all_have_all
+from tests.faults.wires import NOTICE, join, port_of, serve
+from tests.faults.writing import Writer, until_all_have_all
+from tests.network.proxy import Proxy, open_proxy
 from ycore import Access, AccessRequest, Room, Status
 
 pytestmark = networked_wires

@@ -6,9 +6,10 @@ import pytest
 from anyio import Event, create_task_group, fail_after
 from anyio.abc import TaskStatus
 
+from tests.faults.edits import edits_of
 from tests.faults.processes import serving_in_a_process
 from tests.faults.status import StatusWatch, watching_status
-from tests.faults.writing import edits_of, until_all_have_all
+from tests.faults.writing import until_all_have_all
 from ycore import ClientWire
 
 CROWD = 200

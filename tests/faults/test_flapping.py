@@ -8,10 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 from anyio import sleep
 
-from tests.faults.proxy import open_proxy
+from tests.faults.edits import edits_of
+from tests.faults.marks import every_wire
 from tests.faults.status import checking_status
-from tests.faults.wires import ROOM, every_wire, join, port_of, serve
-from tests.faults.writing import Writer, edits_of, until_all_have_all
+from tests.faults.wires import ROOM, join, port_of, serve
+from tests.faults.writing import Writer, until_all_have_all
+from tests.network.proxy import open_proxy
 from ycore import Room, ServerWire, Status, link
 
 NAMES = ("Ann", "Bob", "Cas")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pycrdt import Doc, Text
 
-from tests.faults.wires import every_wire, join, port_of, serve
+from tests.faults.marks import every_wire
+from tests.faults.wires import join, port_of, serve
 from ycore import Channel
 from ycore.protocol import Kind, decode, encode_update
 

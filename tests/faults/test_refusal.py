@@ -6,8 +6,9 @@ import pytest
 from anyio import TASK_STATUS_IGNORED, create_task_group, fail_after, sleep_forever
 from anyio.abc import TaskStatus
 
-from tests.faults.wires import ROOM, every_wire, join, port_of, serve
-from tests.faults.writing import edits_of
+from tests.faults.edits import edits_of
+from tests.faults.marks import every_wire
+from tests.faults.wires import ROOM, join, port_of, serve
 from ycore import Channel, ConnectionRejectedError, Room, ServerWire, Status
 
 pytestmark = every_wire

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from tests.faults.edits import edits_of
+from tests.faults.marks import networked_wires
 from tests.faults.processes import serving_in_a_process
 from tests.faults.status import watching_status
-from tests.faults.wires import networked_wires
-from tests.faults.writing import Writer, edits_of, until_all_have_all
+from tests.faults.writing import Writer, until_all_have_all
 from ycore.testing import until
 
 PATIENCE = 20.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from ycore import ClientWire, Room, ServerWire, bind, connect
 from ycore.rooms import RoomFactory
 
@@ -13,20 +11,10 @@ __all__ = [
     "HEARTBEAT",
     "NOTICE",
     "ROOM",
-    "every_wire",
     "join",
-    "networked_wires",
     "port_of",
     "serve",
 ]
-
-_NETWORKED = [("websocket", "asyncio"), ("zmq", "asyncio"), ("zmq", "trio")]
-
-networked_wires = pytest.mark.parametrize(("wire", "anyio_backend"), _NETWORKED)
-
-every_wire = pytest.mark.parametrize(
-    ("wire", "anyio_backend"), [*_NETWORKED, ("memory", "asyncio"), ("memory", "trio")]
-)
 
 ROOM = "room"
 

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import create_task_group, sleep
-from pycrdt import Array, Doc
+from pycrdt import Doc
 
+from tests.faults.edits import edits_of
 from ycore import ClientWire
 from ycore.replica import Signal
 from ycore.testing import until
 
-__all__ = ["Writer", "edits_of", "until_all_have_all"]
+__all__ = ["Writer", "until_all_have_all"]
 
 PACE = 0.01
 """A writer makes an edit so often, in seconds."""
@@ -23,12 +24,6 @@ PATIENCE = 20.0
 
 GLANCE = 10.0
 """How long seeing who is there may take, in seconds: after 15 all states are told anew anyhow."""
-
-
-def edits_of(doc: Doc[Any]) -> Array[str]:
-    """Return where everybody writes."""
-    edits: Array[str] = doc.get("edits", type=Array)
-    return edits
 
 
 class Writer:

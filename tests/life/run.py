@@ -1,7 +1,7 @@
 """Open and leave many rooms and connections in this process, and tell what is left of them.
 
-Server and clients are in one process, so that what either leaves behind counts. Before the first
-count some have come and gone already, which makes whatever is made only once. Linux only.
+Server and clients are in one process, so that what either leaves behind counts. They come in equal
+batches. What is made only once is made by a batch before the first count. Linux only.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ WIRES: dict[str, dict[str, Any]] = {
 
 MEETING = "meeting"
 
-WARM_UP = 200
-"""So many visits are made of each kind before the first count."""
-
 PATIENCE = 30.0
+"""What a visitor waits for may take so long, in seconds."""
+
+CLOSING = 10.0
 """What is being closed may take so long until it is gone, in seconds."""
 
-INTERVAL = 0.1
+INTERVAL = 0.05
 """How often it is looked whether it is gone, in seconds: no event tells."""
 
 
@@ -54,23 +54,25 @@ def main() -> None:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    async with Place(options.wire, options.batch) as place:
-        await place.be_visited(rooms=options.batch, connections=options.batch)
+    start = perf_counter()
+    async with Place(options.wire, options.at_once) as place:
+        await place.be_visited(rooms=options.at_once, connections=options.at_once)
     outside = await _settle(None)
-    async with Place(options.wire, options.batch) as place:
-        await place.be_visited(rooms=WARM_UP, connections=WARM_UP)
-        before = await _settle(None)
-        start = perf_counter()
+    async with Place(options.wire, options.at_once) as place:
         await place.be_visited(rooms=options.rooms, connections=options.connections)
-        seconds = perf_counter() - start
-        after = await _settle(before)
+        counts = [await _settle(None)]
+        for _ in range(options.batches):
+            await place.be_visited(rooms=options.rooms, connections=options.connections)
+            counts.append(await _settle(None))
+        after = await _settle(counts[0])
     end = await _settle(outside)
     report = {
         **vars(options),
-        "seconds": round(seconds, 1),
-        "left": after.beyond(before),
+        "seconds": round(perf_counter() - start, 1),
+        "left": after.beyond(counts[0]),
         "left_at_the_end": end.beyond(outside),
-        "before": _shorten(before),
+        "memory": [census.memory for census in counts],
+        "before": _shorten(counts[0]),
         "after": _shorten(after),
     }
     json.dump(report, sys.stdout, indent=2)
@@ -79,9 +81,9 @@ async def _run(options: argparse.Namespace) -> None:
 class Place(AsyncContextManagerMixin):
     """A server with a room that stays, and its visitors."""
 
-    def __init__(self, wire: str, batch: int) -> None:
+    def __init__(self, wire: str, at_once: int) -> None:
         self._wire = wire
-        self._batch = batch
+        self._at_once = at_once
         self._rooms = Rooms(linger=0)
         self._address: dict[str, Any] = {}
         self._meeting: Room
@@ -104,7 +106,7 @@ class Place(AsyncContextManagerMixin):
         await self._repeat(connections - connections // 2, self._visit_the_meeting)
 
     async def _repeat(self, count: int, visit: Callable[[int], Awaitable[None]]) -> None:
-        """Make visits, `batch` at a time."""
+        """Make visits, so many at a time."""
         numbers = iter(range(count))
 
         async def visit_some() -> None:
@@ -112,7 +114,7 @@ class Place(AsyncContextManagerMixin):
                 await visit(number)
 
         async with create_task_group() as tasks:
-            for _ in range(self._batch):
+            for _ in range(self._at_once):
                 tasks.start_soon(visit_some)
 
     async def _open_a_room(self, number: int) -> None:
@@ -138,7 +140,7 @@ async def _settle(expected: Census | None) -> Census:
         expected: What there should be no more than; by default, when nothing more goes away.
     """
     now = take_census()
-    with move_on_after(PATIENCE):
+    with move_on_after(CLOSING):
         while True:
             await sleep(INTERVAL)
             last, now = now, take_census()
@@ -158,14 +160,17 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--wire", choices=WIRES, default="memory")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
-    parser.add_argument("--rooms", type=int, default=10_000, help="opened without a client")
+    parser.add_argument("--batches", type=int, default=4)
+    parser.add_argument(
+        "--rooms", type=int, default=2500, help="opened without a client, in each batch"
+    )
     parser.add_argument(
         "--connections",
         type=int,
-        default=10_000,
-        help="half of them to a room of their own, the others to one that stays",
+        default=2500,
+        help="in each batch: half of them to a room of their own, the others to one that stays",
     )
-    parser.add_argument("--batch", type=int, default=100, help="so many at a time")
+    parser.add_argument("--at-once", type=int, default=100, help="so many come at a time")
     return parser.parse_args()
 
 
