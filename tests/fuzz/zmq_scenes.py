@@ -30,7 +30,7 @@ LIES: dict[str, tuple[list[list[bytes]], int | None]] = {
     "HELLO of another version": ([[b"\xf0\x63\x00\x00\x00\x00"]], UNSUPPORTED_VERSION),
     "HELLO that ends too early": ([[encode(Hello(ROOM, "token"))[:-1]]], MALFORMED),
     "HELLO with more behind it": ([[encode(Hello(ROOM)) + b"x"]], MALFORMED),
-    "HELLO that is no UTF-8": ([[b"\xf0\x01\x00\x01\xff\x00\x00"]], MALFORMED),
+    "HELLO that is no UTF-8": ([[b"\xf0\x02\x00\x01\xff\x00\x00"]], MALFORMED),
     "HELLO of a long room": ([[encode(Hello("r" * 65535))]], TAKEN),
     "ACK of what was not sent": ([HELLO, [encode(Ack(2**63))]], MALFORMED),
     "ACK that is too short": ([HELLO, [b"\xf6\x00"]], MALFORMED),

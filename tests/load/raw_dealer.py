@@ -14,12 +14,14 @@ from ywire_zmq.frames import (
     Ack,
     Bye,
     Hello,
+    Piece,
     Ping,
     Pong,
     decode,
     encode,
     encode_message,
 )
+from ywire_zmq.pieces import Arrival
 
 __all__ = ["open_raw_dealer"]
 
@@ -53,6 +55,7 @@ class _RawDealer(Channel):
         super().__init__(id)
         self._plain = plain
         self._read = 0
+        self._arriving = Arrival(self.limits.max_message_size)
 
     async def send(self, message: bytes) -> None:
         await to_thread.run_sync(self._plain.send, encode_message(message))
@@ -61,14 +64,24 @@ class _RawDealer(Channel):
         while True:
             match decode(await to_thread.run_sync(self._plain.recv)):
                 case bytes(message):
-                    self._read += len(message) + MESSAGE_COST
-                    self._plain.send(encode(Ack(self._read)))
+                    self._acknowledge(message)
                     return message
+                case Piece() as piece:
+                    self._acknowledge(piece.data)
+                    arriving = self._arriving
+                    arriving.add(piece)
+                    if arriving.is_over:
+                        self._arriving = Arrival(self.limits.max_message_size)
+                        return arriving.message
                 case Ping():
                     self._plain.send(encode(Pong()))
                 case Bye(code, reason):
                     self.close_code, self.close_reason = code, reason
                     raise EndOfStream
+
+    def _acknowledge(self, data: bytes) -> None:
+        self._read += len(data) + MESSAGE_COST
+        self._plain.send(encode(Ack(self._read)))
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         self._plain.send(encode(Bye(code, reason)))

@@ -26,7 +26,7 @@ from anyio.lowlevel import checkpoint
 from ycore import Channel, ConnectError, ConnectionRejectedError, MessageTooLargeError
 from ycore import ProtocolError as ProtocolViolation
 from ywire_zmq import ZmqClient, ZmqServer
-from ywire_zmq.frames import Ack, Bye, Hello, Ping, Pong, Welcome, decode, encode
+from ywire_zmq.frames import Ack, Bye, Hello, Piece, Ping, Pong, Welcome, decode, encode
 
 # The fixtures, whose classes are in conftest.py.
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
@@ -166,7 +166,9 @@ async def test_a_chosen_identity_is_refused(serve: Serve, raw_peer: Peer) -> Non
             assert isinstance(decode(await peer.receive()), Bye)
 
 
-@pytest.mark.parametrize("frame", [HELLO, encode(Welcome(1, 1)), b"\xf2", b"\xf0"])
+@pytest.mark.parametrize(
+    "frame", [HELLO, encode(Welcome(1, 1)), b"\xf2", b"\xf0", encode(Piece(1, b"")), b"\xf7"]
+)
 async def test_a_misplaced_or_malformed_frame_is_an_error_of_the_channel(
     serve: Serve, raw_peer: Peer, frame: bytes
 ) -> None:

@@ -10,6 +10,7 @@ from ywire_zmq.frames import (
     Bye,
     Control,
     Hello,
+    Piece,
     Ping,
     Pong,
     Welcome,
@@ -26,6 +27,7 @@ controls = st.one_of(
     st.just(Ping()),
     st.just(Pong()),
     st.builds(Ack, st.integers(0, 2**64 - 1)),
+    st.builds(Piece, st.integers(0, 2**64 - 1), st.binary()),
 )
 
 
@@ -61,8 +63,8 @@ def test_a_cut_control_frame_is_refused(control: Control, data: st.DataObject) -
         decoded = decode(cut)
     except ProtocolError:
         return
-    # Only the reason of BYE ends where the frame ends.
-    assert decoded == control or isinstance(decoded, Bye)
+    # Only the reason of BYE and the data of PIECE end where the frame ends.
+    assert decoded == control or isinstance(decoded, Bye | Piece)
 
 
 @given(st.one_of(st.builds(Hello, texts, texts), st.just(Ping()), st.just(Pong())))
@@ -75,12 +77,12 @@ def test_a_control_frame_with_more_behind_it_is_refused(control: Control) -> Non
     "frame",
     [
         b"\xf0",
-        b"\xf0\x01",
-        b"\xf0\x01\x00\x05abc",
-        b"\xf0\x01\x00\x01\xff\x00\x00",
+        b"\xf0\x02",
+        b"\xf0\x02\x00\x05abc",
+        b"\xf0\x02\x00\x01\xff\x00\x00",
         b"\xf1",
-        b"\xf1\x01",
-        b"\xf1\x01" + bytes(12),
+        b"\xf1\x02",
+        b"\xf1\x02" + bytes(12),
         b"\xf2",
         b"\xf2\x03",
         b"\xf2\x03\xe8\xff",
@@ -89,6 +91,7 @@ def test_a_control_frame_with_more_behind_it_is_refused(control: Control) -> Non
         b"\xf6",
         b"\xf6" + bytes(7),
         b"\xf6" + bytes(9),
+        b"\xf7" + bytes(7),
     ],
 )
 def test_a_malformed_control_frame_is_refused(frame: bytes) -> None:
@@ -97,9 +100,9 @@ def test_a_malformed_control_frame_is_refused(frame: bytes) -> None:
     assert caught.value.code == 1002
 
 
-@pytest.mark.parametrize("frame", [b"\xf0\x02whatever", b"\xf1\x02whatever"])
+@pytest.mark.parametrize("frame", [b"\xf0\x01whatever", b"\xf1\x01whatever"])
 def test_another_version_is_refused_for_good(frame: bytes) -> None:
-    with pytest.raises(ProtocolError, match="version 2") as caught:
+    with pytest.raises(ProtocolError, match="version 1") as caught:
         decode(frame)
     assert caught.value.code == 4400
 

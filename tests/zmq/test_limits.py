@@ -18,7 +18,7 @@ from anyio.abc import SocketStream
 
 from ycore import ConnectError, ConnectionRejectedError
 from ywire_zmq import ZmqClient, ZmqServer, sockets
-from ywire_zmq.frames import Bye, Hello, Welcome, decode, encode
+from ywire_zmq.frames import MAX_FRAME_SIZE, Bye, Hello, Welcome, decode, encode
 
 # The fixtures, whose classes are in conftest.py.
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
@@ -77,11 +77,11 @@ async def test_who_does_not_finish_the_greeting_is_dropped(
 
 
 async def test_a_frame_that_is_far_too_large_is_not_read(serve: Serve, raw_peer: Peer) -> None:
-    async with serve(max_message_size=1000) as served:
+    async with serve() as served:
         with raw_peer(served.server.endpoint) as peer:
             peer.send(encode(Hello("room")))
             channel = await served.accept()
-            peer.send(bytes(2 * sockets.SPARE_SIZE))
+            peer.send(bytes(MAX_FRAME_SIZE + 1))
             with fail_after(5), pytest.raises(BrokenResourceError):
                 await channel.receive()
         async with served.pair() as (client, server):

@@ -162,6 +162,15 @@ class Channel(ABC):
             reason: Words for a person, at most 123 bytes of UTF-8.
         """
 
+    @property
+    def carried(self) -> int:
+        """A number that grows with every part of a message that comes, or that the peer has taken.
+
+        So a large message may take its time on a slow line. A wire that cannot tell returns always
+        the same, which is the default: then a whole message has to be carried in time.
+        """
+        return 0
+
     @final
     def __aiter__(self) -> Self:
         """Iterate over the messages until the peer closes."""

@@ -257,7 +257,8 @@ class Link:
         uplink: Uplink | None = None
         try:
             with self._connecting as connecting:
-                async with self._wire.open() as channel:
+                async with self._wire.open() as channel, background_tasks() as tasks:
+                    tasks.start_soon(self._wait_on, channel, connecting)
                     uplink = self._uplink = self._make_uplink(channel)
                     await uplink.run()
         except ConnectionRejectedError:
@@ -269,6 +270,15 @@ class Link:
                 f"{self._wire.address} did not answer within {self._connect_timeout} s"
             )
         return why_lost(uplink.channel, self._wire.address)
+
+    async def _wait_on(self, channel: Channel, connecting: CancelScope) -> None:
+        """Give the server more time for its content whenever some of it has come."""
+        carried = channel.carried
+        while connecting.deadline < math.inf:
+            await sleep(self._connect_timeout / 10)
+            if carried != channel.carried and connecting.deadline < math.inf:
+                carried = channel.carried
+                connecting.deadline = current_time() + self._connect_timeout
 
     def _make_uplink(self, channel: Channel) -> Uplink:
         channel.limits = self._limits

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from anyio import Event, fail_after
+from anyio import Event, sleep
 from pycrdt import Awareness
 
 from .channel import Channel
@@ -22,6 +22,7 @@ from .extent import EMPTY_UPDATE
 from .presence import encode_states
 from .protocol import encode_step2, encode_update
 from .replica import EMPTY_STATE, Change, Replica, Signal
+from .tasks import background_tasks
 
 __all__ = ["Outbox"]
 
@@ -134,22 +135,36 @@ class Outbox:
         """Send what waits, whenever something does.
 
         Raises:
-            TimeoutError: The peer did not take a message within `limits.send_timeout`.
+            TimeoutError: The peer took nothing of what waits for `limits.send_timeout`.
             BrokenResourceError: The connection broke.
             ClosedResourceError: The channel was closed on this side.
             MessageTooLargeError: A message exceeds the limit.
         """
         try:
-            await self._run()
+            async with background_tasks() as tasks:
+                tasks.start_soon(self._watch)
+                await self._run()
         finally:
             self._drained.set()
+
+    async def _watch(self) -> None:
+        """Give up when nothing is taken of what waits."""
+        while True:
+            before = self._progress
+            await sleep(self._channel.limits.send_timeout)
+            if self.pressed and self._progress == before:
+                raise TimeoutError
+
+    @property
+    def _progress(self) -> tuple[object, ...]:
+        """What differs when something was taken, or something else waits."""
+        return self._drained, self._traffic.messages_sent, self._channel.carried
 
     async def _run(self) -> None:
         while True:
             await self._signal.wait()
             while (message := self._next()) is not None:
-                with fail_after(self._channel.limits.send_timeout):
-                    await self._channel.send(message)
+                await self._channel.send(message)
                 self._traffic.messages_sent += 1
                 self._traffic.bytes_sent += len(message)
             self._channel.is_behind = False

@@ -17,6 +17,8 @@ from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, move_on
 
 from ycore import Channel, Credentials, MessageTooLargeError, ProtocolError
 
+from .patience import carried
+
 __all__ = ["ClientChannel", "ServerChannel"]
 
 HIGH_WATER = 64 * 1024
@@ -92,6 +94,11 @@ class WebsocketChannel(Channel):
         finally:
             if not is_clean:
                 self._abort()
+
+    @property
+    def carried(self) -> int:
+        """What the system knows of both directions; see `Channel.carried`."""
+        return carried(self._socket.get_extra_info("socket"))
 
     @abstractmethod
     async def _close_socket(self, code: int, reason: bytes) -> None:

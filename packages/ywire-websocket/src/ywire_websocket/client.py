@@ -15,6 +15,7 @@ from ycore import Channel, ClientOptions, ClientWire, ConnectionRejectedError
 from .addresses import room_to_path
 from .channel import ClientChannel
 from .loop import require_asyncio
+from .patience import PatientClientSocket
 
 __all__ = ["WebsocketClient"]
 
@@ -52,7 +53,7 @@ class WebsocketClient(ClientWire):
             cookies: Cookies to send.
             ssl_context: Connect by TLS with this; by default a `wss://` URL uses the system's.
             heartbeat: A server that sends nothing for so long is asked for a sign of life, and
-                given up after half of that again, in seconds.
+                given up after half of that again, in seconds, unless it takes what is sent.
             options: See `ClientOptions`.
 
         Raises:
@@ -81,7 +82,9 @@ class WebsocketClient(ClientWire):
     async def open(self) -> AsyncIterator[Channel]:
         """Open a websocket; see `ClientWire.open`."""
         require_asyncio()
-        async with aiohttp.ClientSession(cookies=self._cookies) as session:
+        async with aiohttp.ClientSession(
+            cookies=self._cookies, ws_response_class=PatientClientSocket
+        ) as session:
             socket = await self._connect(session)
             channel = ClientChannel(self.id, socket, self.address)
             try:

@@ -15,6 +15,7 @@ from .addresses import check_path
 from .channel import ServerChannel
 from .loop import require_asyncio
 from .origins import OriginCheck, Origins
+from .patience import PatientServerSocket
 from .requests import credentials_of, headers_of, status_of
 
 __all__ = ["WebsocketEndpoint"]
@@ -39,7 +40,7 @@ class WebsocketEndpoint(ServerWire):
 
         Args:
             heartbeat: A client that sends nothing for so long is asked for a sign of life, and
-                dropped after half of that again, in seconds.
+                dropped after half of that again, in seconds, unless it takes what is sent.
             origins: The origins of pages from which a browser may connect, or "*" for all; by
                 default all, but one that sends cookies must come from a page of this server.
             options: See `ServerOptions`.
@@ -81,7 +82,7 @@ class WebsocketEndpoint(ServerWire):
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one request: a websocket in the room that the route's `room` names."""
-        response = web.WebSocketResponse(
+        response = PatientServerSocket(
             # aiohttp refuses messages of the limit itself.
             max_msg_size=self.limits.max_message_size + 1,
             compress=False,
@@ -101,7 +102,8 @@ class WebsocketEndpoint(ServerWire):
         except RefusedError as exc:
             body = f"{exc}\n".encode()
             return web.Response(status=status_of(exc), body=body, headers=headers_of(exc))
-        return response
+        # aiohttp fails over one whose client was gone before it had its answer.
+        return response if response.prepared else web.Response(status=503)
 
     async def _serve_websocket(
         self, request: web.Request, response: web.WebSocketResponse, admission: Admission

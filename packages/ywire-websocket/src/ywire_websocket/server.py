@@ -43,7 +43,7 @@ class WebsocketServer(WebsocketEndpoint):
             path: The path below which the rooms are: a room's URL is the path, a slash, its id.
             ssl_context: Serve `wss://` with this.
             heartbeat: A client that sends nothing for so long is asked for a sign of life, and
-                dropped after half of that again, in seconds.
+                dropped after half of that again, in seconds, unless it takes what is sent.
             origins: See `WebsocketEndpoint`.
             options: See `ServerOptions`.
 

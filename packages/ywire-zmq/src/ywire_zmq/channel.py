@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections import deque
 from contextlib import suppress
 
 from anyio import (
@@ -16,28 +15,28 @@ from anyio import (
 )
 from anyio.lowlevel import checkpoint
 
-from ycore import Channel, Credentials
+from ycore import Credentials
 from ycore.errors import MessageTooLargeError, ProtocolError
 from ycore.limits import Limits
 
 from .frames import (
-    BYE,
     CONTROL,
     MESSAGE_COST,
+    PIECE_SIZE,
     WINDOW,
     Ack,
     Bye,
+    Piece,
     Ping,
     Pong,
     decode,
     encode,
     encode_message,
 )
+from .pieces import Departure
+from .receiving import ReceivingChannel
 
 __all__ = ["ZmqChannel"]
-
-ACK_STEP = WINDOW // 4
-"""After reading messages of this cost a channel acknowledges them."""
 
 RETRY_INTERVAL = 0.01
 """How often a full socket is tried again, in seconds: zmq does not tell when it drains."""
@@ -51,7 +50,7 @@ PATIENCE = 3
 PING, PONG = encode(Ping()), encode(Pong())
 
 
-class ZmqChannel(Channel):
+class ZmqChannel(ReceivingChannel):
     """A channel to which frames are delivered; how they are sent is up to the subclass.
 
     Frames are taken from the socket as they come, so that control frames are never late. What was
@@ -69,18 +68,14 @@ class ZmqChannel(Channel):
         super().__init__(id, peer=peer, limits=limits, credentials=credentials)
         self.peer_limit = limits.max_message_size
         """The largest message that the peer takes, in bytes."""
-        self._inbox: deque[bytes] = deque()
-        self._closed = False
-        # Why nothing can be sent any more, and why nothing more will be received.
         self._gone = False
-        self._end: Exception | None = None
+        """Whether nothing can be sent any more."""
         self._heard = True
         self._silence = 0
-        # What all messages cost together that were ...
+        self._departing: Departure | None = None
+        # What all messages and pieces cost together that were ...
         self._sent = self._sent_and_read = 0
-        self._arrived = self._read = self._acknowledged = 0
         # Who waits.
-        self._arrival: Event | None = None
         self._drained: Event | None = None
         self._answer: Event | None = None
 
@@ -114,25 +109,16 @@ class ZmqChannel(Channel):
         if size > self.limits.max_message_size or size > self.peer_limit:
             limit = min(self.limits.max_message_size, self.peer_limit)
             raise MessageTooLargeError(size, limit)
-        if self._is_full or not self._transmit(encode_message(message)):
+        if self._departing is not None or self._sent - self._sent_and_read >= WINDOW:
+            return False
+        if size > PIECE_SIZE:
+            self._departing = Departure(message)
+            self._send_pieces()
+            return True
+        if not self._transmit(encode_message(message)):
             return False
         self._sent += size + MESSAGE_COST
         return True
-
-    async def receive(self) -> bytes:
-        """Wait for the next message; see `Channel.receive`."""
-        while not self._inbox or self._closed:
-            if self._closed:
-                raise ClosedResourceError
-            if self._end is not None:
-                raise self._end
-            self._arrival = Event()
-            await self._arrival.wait()
-        message = self._inbox.popleft()
-        self._read += len(message) + MESSAGE_COST
-        if self._read - self._acknowledged >= ACK_STEP:
-            self._acknowledge()
-        return message
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Say BYE after all that was sent, unless the peer is gone; see `Channel.aclose`."""
@@ -140,24 +126,34 @@ class ZmqChannel(Channel):
             return
         self._closed = True
         self._inbox.clear()
+        self._arriving = None
         self._wake_all()
-        told = False
+        told, bye = False, encode(Bye(code, reason))
         try:
             with move_on_after(self.limits.close_timeout):
-                told = not self._gone and await self._say_bye(encode(Bye(code, reason)))
+                await self._until_departed()
+                told = not self._gone and await self._say_bye(bye)
                 if told and code in PEACEFUL:
                     await self._until_answered()
+            # A peer that has not taken all of a large message is told all the same.
+            told = told or self._try_to_send(bye)
         finally:
             self._release(told=told)
+
+    @property
+    def carried(self) -> int:
+        """What has come and what the peer has read; see `Channel.carried`."""
+        return self._arrived + self._sent_and_read
 
     # What the socket's reader uses
 
     def deliver(self, frame: bytes) -> None:
         """Take in a frame from the peer."""
         self._heard = True
-        if self._closed and frame and frame[0] == BYE:
-            self._note_answer()
-        if self._end is not None or self._closed:
+        if self._closed:
+            self._hear_while_closing(frame)
+            return
+        if self._end is not None:
             return
         try:
             if not frame or frame[0] < CONTROL:
@@ -187,6 +183,7 @@ class ZmqChannel(Channel):
             self.lose(f"nothing heard for {self._silence} heartbeats")
         self.signal(PING)
         self._acknowledge()
+        self._send_pieces()
 
     def signal(self, frame: bytes) -> bool:
         """Send a frame if that is possible; return whether it was."""
@@ -206,22 +203,12 @@ class ZmqChannel(Channel):
 
     # Receiving
 
-    def _put(self, message: bytes) -> None:
-        limit = self.limits.max_message_size
-        if len(message) > limit:
-            raise MessageTooLargeError(len(message), limit)
-        self._arrived += len(message) + MESSAGE_COST
-        if self._arrived - self._read > WINDOW + limit + MESSAGE_COST:
-            raise ProtocolError("more messages than the window allows", code=1008)
-        self._inbox.append(message)
-        if self._arrival is not None:
-            self._arrival.set()
-            self._arrival = None
-
     def _obey(self, frame: bytes) -> None:
         match decode(frame):
             case bytes(message):
                 self._put(message)
+            case Piece() as piece:
+                self._put_piece(piece)
             case Ping():
                 self.signal(PONG)
             case Ack(total):
@@ -233,16 +220,23 @@ class ZmqChannel(Channel):
             case unexpected:
                 raise ProtocolError(f"{type(unexpected).__name__.upper()} inside a conversation")
 
+    def _hear_while_closing(self, frame: bytes) -> None:
+        with suppress(ProtocolError):
+            match decode(frame):
+                case Bye():
+                    # It does not read any more.
+                    self._departing = None
+                    self._note_room()
+                    self._note_answer()
+                case Ack(total):
+                    self._on_ack(total)
+
     def _on_bye(self, code: int, reason: str) -> None:
         self.close_code, self.close_reason = code, reason
         # That all before it has arrived: without that the peer could not let go of the connection.
         self.signal(encode(Bye(code)))
         self._gone = True
         self.fail(EndOfStream())
-
-    def _acknowledge(self) -> None:
-        if self._read != self._acknowledged and self.signal(encode(Ack(self._read))):
-            self._acknowledged = self._read
 
     # Sending
 
@@ -254,13 +248,35 @@ class ZmqChannel(Channel):
         if not self._sent_and_read <= total <= self._sent:
             raise ProtocolError("ACK of what was not sent")
         self._sent_and_read = total
-        if self._drained is not None and not self._is_full:
+        self._send_pieces()
+        if not self._is_full:
+            self._note_room()
+
+    def _send_pieces(self) -> None:
+        """Send of a large message what the window allows."""
+        while (departing := self._departing) is not None and not self._is_full:
+            piece = departing.next_piece()
+            if not self._try_to_send(encode(piece)):
+                return
+            self._sent += len(piece.data) + MESSAGE_COST
+            departing.advance()
+            if departing.is_over:
+                self._departing = None
+                self._note_room()
+
+    async def _until_departed(self) -> None:
+        while self._departing is not None and not self._gone:
+            await self._wait_for_room()
+
+    def _note_room(self) -> None:
+        if self._drained is not None:
             self._drained.set()
             self._drained = None
 
     async def _wait_for_room(self) -> None:
         if not self._is_full:
             await sleep(RETRY_INTERVAL)
+            self._send_pieces()
             return
         if self._drained is None:
             self._drained = Event()
@@ -289,7 +305,5 @@ class ZmqChannel(Channel):
         return False
 
     def _wake_all(self) -> None:
-        for event in (self._arrival, self._drained):
-            if event is not None:
-                event.set()
-        self._arrival = self._drained = None
+        self._wake_receiver()
+        self._note_room()

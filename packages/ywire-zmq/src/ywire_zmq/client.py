@@ -85,10 +85,9 @@ class ZmqClient(ClientWire):
     async def _reach(self, context: zmq.Context[zmq.Socket[bytes]], stack: AsyncExitStack) -> Link:
         """Connect to the first address of the server where something listens."""
         *others, last = await endpoints.resolve(self._endpoint)
-        size = self.limits.max_message_size
 
         async def reach(endpoint: str) -> Link:
-            link = open_link(context, endpoint, max_message_size=size, keys=self._keys)
+            link = open_link(context, endpoint, keys=self._keys)
             return await stack.enter_async_context(link)
 
         for endpoint in others:

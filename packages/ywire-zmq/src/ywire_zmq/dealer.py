@@ -50,7 +50,6 @@ async def open_link(
     context: zmq.Context[zmq.Socket[bytes]],
     endpoint: str,
     *,
-    max_message_size: int,
     keys: ClientKeys | None,
 ) -> AsyncIterator[Link]:
     """Connect a new socket.
@@ -61,7 +60,7 @@ async def open_link(
     """
     ipv6 = endpoints.needs_ipv6(endpoint)
     with (
-        open_socket(context, zmq.DEALER, ipv6=ipv6, max_message_size=max_message_size) as socket,
+        open_socket(context, zmq.DEALER, ipv6=ipv6) as socket,
         monitoring(socket, MONITORED) as monitor,
         watching(socket) as readiness,
     ):

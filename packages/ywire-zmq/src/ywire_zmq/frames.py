@@ -12,13 +12,20 @@ PING    0xF3
 PONG    0xF4 the answer to PING
 DATA    0xF5 a message of the channel that begins with a byte from 0xF0 on
 ACK     0xF6 u64: what the messages cost that the sender of this frame has read so far
+PIECE   0xF7 u64: how many bytes of a message follow after this piece; the next bytes of it
 ======= ==== ======================================================================================
 
 Control frames of other kinds are ignored, so that later versions can add some.
 
-A message costs its size plus `MESSAGE_COST`. One may be sent while those that are not acknowledged
-cost less than `WINDOW`: so the memory for a peer that does not read is bounded in bytes, and full
-is a state of each connection by itself, though all of them end in one socket.
+A message of more than `PIECE_SIZE` bytes travels in pieces, in order, the last of which says that
+nothing follows. Between them come control frames, but no other message. BYE may come too: then the
+message is not going to be complete.
+
+A message, and each piece, costs its size plus `MESSAGE_COST`. One may be sent while those that are
+not acknowledged cost less than `WINDOW`: so the memory for a peer that does not read is bounded in
+bytes, and full is a state of each connection by itself, though all of them end in one socket. A
+piece counts as read when it has come, unless an earlier message that came in pieces is still to be
+read: there is room for one that is larger than the window.
 """
 
 from __future__ import annotations
@@ -32,14 +39,16 @@ from ycore.errors import ProtocolError
 __all__ = [
     "BYE",
     "CONTROL",
-    "ESCAPE_SIZE",
+    "MAX_FRAME_SIZE",
     "MESSAGE_COST",
+    "PIECE_SIZE",
     "VERSION",
     "WINDOW",
     "Ack",
     "Bye",
     "Control",
     "Hello",
+    "Piece",
     "Ping",
     "Pong",
     "Welcome",
@@ -48,13 +57,17 @@ __all__ = [
     "encode_message",
 ]
 
-VERSION = 1
+VERSION = 2
 
 CONTROL = 0xF0
 """Frames that begin with this byte or a higher one are control frames."""
 
-ESCAPE_SIZE = 1
-"""By how much a frame can be larger than its message."""
+PIECE_SIZE = 64 * 1024
+"""A message of more bytes than this travels in pieces that have as many: few enough that a line on
+which one takes longer than a peer may be silent is of no use, and enough to be cheap."""
+
+MAX_FRAME_SIZE = 1024 * 1024
+"""No frame is that large: not a piece, nor HELLO with the longest texts."""
 
 WINDOW = 1024 * 1024
 """What messages may cost together that the peer has not acknowledged."""
@@ -71,7 +84,7 @@ MAX_TEXT_SIZE = 0xFFFF
 UNSUPPORTED_VERSION = 4400
 """The close code for a peer of another version: trying again does not help."""
 
-_HELLO, _WELCOME, BYE, _PING, _PONG, _DATA, _ACK = range(CONTROL, CONTROL + 7)
+_HELLO, _WELCOME, BYE, _PING, _PONG, _DATA, _ACK, _PIECE = range(CONTROL, CONTROL + 8)
 _ESCAPE = bytes([_DATA])
 _U16 = struct.Struct(">H")
 _U64 = struct.Struct(">Q")
@@ -124,7 +137,18 @@ class Ack:
     """What all the messages cost together that it has read."""
 
 
-Control = Hello | Welcome | Bye | Ping | Pong | Ack
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a message."""
+
+    rest: int
+    """How many bytes of the message follow after this piece."""
+
+    data: bytes = field(repr=False)
+    """The next bytes of the message."""
+
+
+Control = Hello | Welcome | Bye | Ping | Pong | Ack | Piece
 
 
 def encode_message(message: bytes) -> bytes:
@@ -154,6 +178,8 @@ def encode(control: Control) -> bytes:
                 return bytes([_PONG])
             case Ack(total):
                 return bytes([_ACK]) + _U64.pack(total)
+            case Piece(rest, data):
+                return bytes([_PIECE]) + _U64.pack(rest) + data
     except struct.error as exc:
         raise ValueError(f"{type(control).__name__} has no room for it: {exc}") from exc
 
@@ -213,6 +239,12 @@ def _decode_ack(body: bytes) -> Ack:
     return Ack(_U64.unpack(body)[0])
 
 
+def _decode_piece(body: bytes) -> Piece:
+    if len(body) < _U64.size:
+        raise ProtocolError(f"PIECE has {len(body)} bytes, not at least {_U64.size}")
+    return Piece(_U64.unpack_from(body)[0], body[_U64.size :])
+
+
 def _decode_data(body: bytes) -> bytes:
     return body
 
@@ -225,6 +257,7 @@ _DECODERS: dict[int, Callable[[bytes], bytes | Control]] = {
     _PONG: _decode_pong,
     _DATA: _decode_data,
     _ACK: _decode_ack,
+    _PIECE: _decode_piece,
 }
 
 

@@ -110,7 +110,6 @@ class ZmqServer(ServerWire):
                     context,
                     zmq.ROUTER,
                     ipv6=endpoints.needs_ipv6(endpoint),
-                    max_message_size=self.limits.max_message_size,
                 ) as socket,
                 monitoring(socket, zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED) as monitor,
                 watching(socket) as readiness,

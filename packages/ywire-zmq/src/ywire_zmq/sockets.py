@@ -12,7 +12,7 @@ from anyio import CancelScope, to_thread
 from anyio.lowlevel import RunVar
 from zmq.utils.monitor import recv_monitor_message
 
-from .frames import ESCAPE_SIZE, MESSAGE_COST, WINDOW
+from .frames import MAX_FRAME_SIZE, MESSAGE_COST, WINDOW
 from .readiness import Readiness, watching
 
 __all__ = [
@@ -50,9 +50,6 @@ PROBE_MS, SILENCE_MS = 5_000, 15_000
 
 NEVER_MS = 24 * 60 * 60 * 1000
 """A socket is not used for a second connection: what it had received would get mixed up."""
-
-SPARE_SIZE = 1024 * 1024
-"""A message that is too large by less than this is refused in words, not just cut off."""
 
 
 def translate(error: zmq.ZMQError, text: str) -> OSError:
@@ -101,7 +98,6 @@ def open_socket(
     kind: int,
     *,
     ipv6: bool,
-    max_message_size: int,
 ) -> Iterator[zmq.Socket[bytes]]:
     """Open a socket that sends nothing any more once it is left, unless `LINGER` is set.
 
@@ -114,7 +110,7 @@ def open_socket(
         raise translate(exc, "cannot open a zmq socket") from exc
     options = {
         zmq.IPV6: int(ipv6),
-        zmq.MAXMSGSIZE: max_message_size + ESCAPE_SIZE + SPARE_SIZE,
+        zmq.MAXMSGSIZE: MAX_FRAME_SIZE,
         zmq.SNDHWM: HIGH_WATER_MARK,
         zmq.RCVHWM: HIGH_WATER_MARK,
         zmq.LINGER: 0,

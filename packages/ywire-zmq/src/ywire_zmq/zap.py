@@ -44,9 +44,7 @@ class _Handler:
         """Who may connect, by domain."""
         self._turn = Lock()
         with ExitStack() as stack:
-            self._socket = stack.enter_context(
-                open_socket(context, zmq.ROUTER, ipv6=False, max_message_size=0)
-            )
+            self._socket = stack.enter_context(open_socket(context, zmq.ROUTER, ipv6=False))
             self._readiness = stack.enter_context(watching(self._socket))
             try:
                 self._socket.bind(ENDPOINT)
