@@ -99,19 +99,28 @@ class Signal:
 class Replica:
     """One document: what arrives for it, and what it has to tell."""
 
-    def __init__(self, doc: Doc[Any], signal: Signal, *, relay: bool) -> None:
+    def __init__(
+        self,
+        doc: Doc[Any],
+        signal: Signal,
+        *,
+        relay: bool,
+        on_received: Callable[[], None] | None = None,
+    ) -> None:
         """Make a replica; it sees changes inside `observing()` only.
 
         Args:
             doc: The document.
             signal: What to set when there is something to do in the next turn.
             relay: Whether changes that `apply` makes are told like those the user makes.
+            on_received: Called instead when an update has arrived.
         """
         self.doc = doc
         self.signal = signal
         self.track_states = False
         """Whether to take a change's state vector too: some reader will need a difference."""
         self._relay = relay
+        self._on_received = on_received or signal.set
         self._gaps = Gaps(doc)
         self._inbox: list[Received] = []
         self._deferred: list[Callable[[], None]] = []
@@ -145,7 +154,7 @@ class Replica:
             complete: Whether it is all that the source has: no use to ask it for more.
         """
         self._inbox.append(Received(update, extent, source, complete))
-        self.signal.set()
+        self._on_received()
 
     def defer(self, action: Callable[[], None]) -> None:
         """Call something once all that was received before has been applied."""
@@ -255,14 +264,15 @@ class Replica:
     def _observe(self, event: TransactionEvent) -> None:
         self._whole = None
         update = event.update
-        if self._applying:
+        if not self._applying:
+            self._gaps.note_change()
+            self.signal.set()
+        else:
+            # The same turn forwards it.
             self._applied = update
             if not self._relay:
                 return
-        else:
-            self._gaps.note_change()
         self._record(update, event)
-        self.signal.set()
 
     def _record(self, update: bytes, event: TransactionEvent) -> None:
         if self.track_states and not self.has_change:

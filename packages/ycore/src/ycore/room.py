@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from time import monotonic
 from typing import Any, Self
 
 from anyio import (
@@ -40,6 +42,10 @@ SHORTEST_RENEWAL, LONGEST_RENEWAL = 1.0, 15.0
 """Clients are made to renew their awareness states at most so often, in seconds: the more there
 are the less often, since each tells all others. Yjs does it by itself after the longest."""
 
+LULL = 0.001
+"""Without a turn for so long, in seconds, a room takes one as soon as an update arrives. What comes
+sooner is collected."""
+
 RENEWED_PER_SECOND = 20
 """So many clients per second are made to renew their states, on average, as long as the interval
 is not the longest."""
@@ -73,6 +79,9 @@ class Room(AsyncContextManagerMixin):
         self.__members: set[Member] = set()
         self.__pressed: set[Member] = set()
         self.__signal = Signal()
+        self.__last_turn = -math.inf
+        self.__failure: Exception | None = None
+        """Why the last turn of all has failed."""
         self.__changed_states: set[int] = set()
         self.__is_quiet = True
         self.__renewal = Throttle(self.__renew_states, self.__renewal_interval)
@@ -96,7 +105,9 @@ class Room(AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
         self.__presence = Presence(self.awareness)
-        self.__replica = Replica(self.doc, self.__signal, relay=True)
+        self.__replica = Replica(
+            self.doc, self.__signal, relay=True, on_received=self.__on_received
+        )
         try:
             with self.__replica.observing(), self.__observing_awareness():
                 async with background_tasks() as self.__task_group:
@@ -180,7 +191,21 @@ class Room(AsyncContextManagerMixin):
 
     # One turn
 
+    def __on_received(self) -> None:
+        """Take a turn at once if there was none of late: a lone keystroke waits for nobody."""
+        if monotonic() - self.__last_turn < LULL or self.__failure is not None:
+            self.__signal.set()
+            return
+        try:
+            self.__turn()
+        except Exception as exc:  # noqa: BLE001 - it is the room that fails, not who sent this
+            self.__failure = exc
+            self.__signal.set()
+
     def __turn(self) -> None:
+        if self.__failure is not None:
+            raise self.__failure
+        self.__last_turn = monotonic()
         self.__replica.apply()
         self.__replica.run_deferred()
         self.__forward_change()
