@@ -50,8 +50,9 @@ class Gaps:
 
     def has_gap(self, extent: Extent) -> bool:
         """Whether an update would leave a gap."""
+        reached = self._known
         for run in extent.runs:
-            if run.clock > self._known.get(run.client, 0):
+            if run.clock > reached.get(run.client, 0):
                 known = self._state()
                 return any(run.clock > known.get(run.client, 0) for run in extent.runs)
         return False
@@ -61,8 +62,6 @@ class Gaps:
 
         pycrdt 0.14.13 would lose half of it, or panic.
         """
-        if not extent.has_pairs:
-            return False
         known = self._state()
         return any(is_within_a_pair(update, run, known.get(run.client, 0)) for run in extent.runs)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from .extent import Extent, Run
+from .extent import Clocks, Extent, Run
 from .lib0 import CLIENT, CLOCK, CLOCKS, fail, measure
 
 __all__ = ["check_keystroke"]
+
+NOBODY: Clocks = {}
 
 _ID = rb"(%b)(%b)" % (CLIENT, CLOCK)
 
@@ -45,21 +47,27 @@ def check_keystroke(update: bytes) -> Extent | None:
         return None
     length, has_pairs = (size, False) if text.isascii() else measure(text[1:])
     writer, start = _client_number(client), _number(clock)
-    end = _bounded(start + length)
-    neighbours: dict[int, int] = {}
-    if first is not None:
-        _note(neighbours, first, first_clock)
-    if second is not None:
-        _note(neighbours, second, second_clock)
+    end = start + length
+    if end >= CLOCKS:
+        fail(f"a clock of {end}")
+    neighbours: Clocks | None = NOBODY
+    if first is not None or second not in (None, client):
+        beside = [(first, first_clock), (second, second_clock)]
+        neighbours = _neighbours(writer, start, beside)
+    elif second is not None and _number(second_clock) >= start:
+        neighbours = None
     run = Run(writer, start, end, 1, match.end(2), len(update) - 1)
-    builds_on_itself = neighbours.pop(writer, 0) > start
-    return Extent({writer: end}, (run,), 0, None if builds_on_itself else neighbours, has_pairs)
+    return Extent({writer: end}, (run,), 0, neighbours, has_pairs)
 
 
-def _note(neighbours: dict[int, int], client: bytes, clock: bytes) -> None:
-    neighbour, end = _client_number(client), _number(clock) + 1
-    if end > neighbours.get(neighbour, 0):
-        neighbours[neighbour] = end
+def _neighbours(writer: int, start: int, beside: list[tuple[bytes | None, bytes]]) -> Clocks | None:
+    """Return what an item stands beside, or None if that is still to come."""
+    neighbours: dict[int, int] = {}
+    for client, clock in beside:
+        if client is not None:
+            neighbour = _client_number(client)
+            neighbours[neighbour] = max(_number(clock) + 1, neighbours.get(neighbour, 0))
+    return neighbours if neighbours.pop(writer, 0) <= start else None
 
 
 def _check_deletion(update: bytes) -> Extent | None:
@@ -68,16 +76,17 @@ def _check_deletion(update: bytes) -> Extent | None:
         return None
     client, clock, varint = match.groups()
     length = _number(varint)
-    return Extent({_client_number(client): _bounded(_number(clock) + length)}) if length else None
-
-
-def _bounded(clock: int) -> int:
-    if clock >= CLOCKS:
-        fail(f"a clock of {clock}")
-    return clock
+    end = _number(clock) + length
+    if end >= CLOCKS:
+        fail(f"a clock of {end}")
+    return Extent({_client_number(client): end}) if length else None
 
 
 def _number(varint: bytes) -> int:
+    if len(varint) == 1:
+        return varint[0]
+    if len(varint) == 2:
+        return varint[0] & 127 | varint[1] << 7
     value = shift = 0
     for byte in varint:
         value |= (byte & 127) << shift

@@ -288,20 +288,28 @@ class Replica:
     def _apply_in_one_transaction(self, batch: Sequence[Received]) -> list[Received]:
         """Apply what leaves no gap, and return it."""
         self._applying, self._applied = True, None
+        gaps = self._gaps
         applied: list[Received] = []
         behind: list[Received] = []
         refused: list[tuple[Received, Exception]] = []
         try:
             with translating_panics(), self.doc.transaction():
                 for received in batch:
-                    if self._gaps.has_gap(received.extent):
+                    update, extent, *_ = received
+                    if gaps.has_gap(extent):
                         behind.append(received)
                         continue
                     applied.append(received)
+                    if extent.has_pairs and gaps.splits_a_pair(update, extent):
+                        refused.append((received, ValueError("it begins within a surrogate pair")))
+                        continue
                     try:
-                        self._apply(received)
-                    except (ValueError, RuntimeError, ProtocolError) as exc:
+                        self.doc.apply_update(update)
+                    except (ValueError, RuntimeError) as exc:
+                        gaps.note_change()
                         refused.append((received, exc))
+                    else:
+                        gaps.note_applied(extent)
         except DocumentError as exc:
             if applied:
                 applied[-1].source.refuse(exc)
@@ -313,16 +321,6 @@ class Replica:
         for received in behind:
             self._put_off(received)
         return applied
-
-    def _apply(self, received: Received) -> None:
-        if self._gaps.splits_a_pair(received.update, received.extent):
-            raise ProtocolError("it begins within a surrogate pair", code=INVALID_DATA)
-        try:
-            self.doc.apply_update(received.update)
-        except BaseException:
-            self._gaps.note_change()
-            raise
-        self._gaps.note_applied(received.extent)
 
     def _put_off(self, received: Received) -> None:
         """Keep what lies behind a gap, take in the rest, and ask for what is missing."""
