@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from anyio import (
@@ -127,7 +129,8 @@ async def test_an_update_is_echoed_to_its_sender() -> None:
         assert await receive(channel) == (Kind.UPDATE, update)
 
 
-async def test_the_updates_of_one_turn_are_one_message() -> None:
+async def test_the_updates_of_one_turn_are_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ycore.room.LULL", math.inf)
     updates = updates_of(*"hello world, this is a flood")
     async with bind("memory") as server, raw_client() as one, raw_client() as two:
         await shake_hands(one)
@@ -140,6 +143,34 @@ async def test_the_updates_of_one_turn_are_one_message() -> None:
             assert text_of(merged.payload) == "hello world, this is a flood"
         room = await server.rooms.get("")
         assert str(room.doc.get("text", type=Text)) == "hello world, this is a flood"
+
+
+async def test_an_update_after_a_lull_waits_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ycore.room.LULL", 0)
+    updates = updates_of(*"abc")
+    async with bind("memory"), raw_client() as one, raw_client() as two:
+        await shake_hands(one)
+        await shake_hands(two)
+        for update in updates:
+            assert one.send_nowait(encode_update(update))
+        for update in updates:
+            assert await receive(two) == (Kind.UPDATE, update)
+
+
+async def test_a_turn_that_fails_is_the_room_s_fault_and_not_its_sender_s(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ycore.room.LULL", 0)
+    (update,) = updates_of("a")
+    async with bind("memory") as server, raw_client() as channel:
+        await shake_hands(channel)
+        monkeypatch.setattr("ycore.replica.Replica.apply", Mock(side_effect=OSError("disk")))
+        await channel.send(encode_update(update))
+        await receive_all(channel)
+        assert channel.close_code == 1012
+        assert not server.stats().refusals
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert record.getMessage() == "room '' failed"
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 500])

@@ -79,6 +79,7 @@ class Room(AsyncContextManagerMixin):
         self.__members: set[Member] = set()
         self.__pressed: set[Member] = set()
         self.__signal = Signal()
+        self.__is_running = False
         self.__last_turn = -math.inf
         self.__failure: Exception | None = None
         """Why the last turn of all has failed."""
@@ -131,13 +132,17 @@ class Room(AsyncContextManagerMixin):
             DocumentError: pycrdt failed inside; the room ends.
         """
         task_status.started()
-        while True:
-            # One timer for many turns: it fires twice in the interval, however busy the room is.
-            with move_on_after(KEEPALIVE_INTERVAL / 2):
-                while True:
-                    await self.__signal.wait()
-                    self.__turn()
-            self.__keep_alive()
+        self.__is_running = True
+        try:
+            while True:
+                # One timer for many turns: it fires twice in the interval, however busy it is.
+                with move_on_after(KEEPALIVE_INTERVAL / 2):
+                    while True:
+                        await self.__signal.wait()
+                        self.__turn()
+                self.__keep_alive()
+        finally:
+            self.__is_running = False
 
     async def serve(
         self, client: Channel, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
@@ -193,13 +198,14 @@ class Room(AsyncContextManagerMixin):
 
     def __on_received(self) -> None:
         """Take a turn at once if there was none of late: a lone keystroke waits for nobody."""
-        if monotonic() - self.__last_turn < LULL or self.__failure is not None:
+        if not self.__is_running or monotonic() - self.__last_turn < LULL:
             self.__signal.set()
             return
         try:
             self.__turn()
         except Exception as exc:  # noqa: BLE001 - it is the room that fails, not who sent this
             self.__failure = exc
+            self.__is_running = False
             self.__signal.set()
 
     def __turn(self) -> None:
