@@ -50,7 +50,7 @@ class Peer:
 
     async def receive_kind(self, kind: Kind) -> None:
         """Receive until a frame is of a kind."""
-        while next(decode(await self.receive())).kind is not kind:
+        while next(iter(decode(await self.receive()))).kind is not kind:
             pass
 
     async def receive_until(self, token: bytes) -> None:

@@ -20,8 +20,8 @@ and y-websocket (``y-websocket.js``); the echo (type 102) is that of y-sweet.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from enum import Enum, auto
+from collections.abc import Collection, Iterable, Iterator
+from enum import IntEnum, auto
 from math import isinf
 from typing import NamedTuple, NoReturn
 
@@ -65,7 +65,7 @@ MAX_AWARENESS_NESTING = 100
 _SYNC, _AWARENESS, _AUTH, _QUERY_AWARENESS, _ECHO = 0, 1, 2, 3, 102
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What a message says."""
 
     STEP1 = auto()
@@ -140,19 +140,28 @@ def encode_entries(entries: list[AwarenessEntry]) -> bytes:
     return b"".join(parts)
 
 
-def decode(frame: bytes) -> Iterator[Message]:
+def decode(frame: bytes) -> Iterable[Message]:
     """Split a frame into its messages.
 
     Args:
         frame: What a channel received.
 
-    Yields:
-        The messages. An unknown type takes the rest of the frame with it, since nothing tells
+    Returns:
+        The messages, to be iterated over once. An unknown type takes the rest of the frame with
+        it, since nothing tells
         where it ends; behind a known message it is garbage.
 
     Raises:
-        ProtocolError: The frame is empty, truncated, or has garbage behind a message.
+        ProtocolError: The frame is empty, truncated, or has garbage behind a message; raised by the
+            iteration where that is.
     """
+    # A keystroke: one sync message of less than 128 bytes. Written out, for it is most of them.
+    if len(frame) > 3 and frame[0] == _SYNC and frame[1] < 3 and frame[2] == len(frame) - 3 < 128:
+        return (Message(_SYNC_KINDS[frame[1]], frame[3:]),)
+    return _decode(frame)
+
+
+def _decode(frame: bytes) -> Iterator[Message]:
     if not frame:
         raise ProtocolError("an empty frame")
     position = count = 0
@@ -268,6 +277,8 @@ def _var_bytes(data: bytes) -> bytes:
 
 
 def _read_uint(data: bytes, position: int) -> tuple[int, int]:
+    if position < len(data) and data[position] < 0x80:
+        return data[position], position + 1
     number = shift = 0
     for index in range(position, min(position + 8, len(data))):
         byte = data[index]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -49,19 +49,29 @@ def is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
-@contextmanager
-def translating_panics() -> Iterator[None]:
+class _PanicTranslation:
+    """What `translating_panics` gives; a generator would take five times as long."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if error is not None and is_panic(error):
+            raise DocumentError("pycrdt failed inside: the document must not be used") from error
+
+
+_TRANSLATION = _PanicTranslation()
+
+
+def translating_panics() -> AbstractContextManager[None]:
     """Turn a panic of pycrdt, which is no Exception, into one.
 
     Raises:
         DocumentError: pycrdt panicked.
     """
-    try:
-        yield
-    except BaseException as exc:
-        if not is_panic(exc):
-            raise
-        raise DocumentError("pycrdt failed inside: the document must not be used") from exc
+    return _TRANSLATION
 
 
 class Change(NamedTuple):
@@ -173,7 +183,7 @@ class Replica:
         changed = False
         while self._inbox:
             inbox, self._inbox = self._inbox, []
-            for batch in _portions(inbox, lambda received: len(received.update)):
+            for batch in _portions(inbox, _size):
                 self._compare(self._apply_in_one_transaction(batch))
                 changed = changed or self._applied is not None
         self._inbox = self._gaps.release()
@@ -203,6 +213,8 @@ class Replica:
         if self._difference_since is not None:
             updates.append(self._get_update(self._difference_since))
             self._difference_since = None
+        if len(updates) == 1:
+            return [Change(updates[0], before)]
         # A state before the first one is before the others too.
         return [
             Change(portion[0] if len(portion) == 1 else merge_updates(*portion), before)
@@ -385,8 +397,12 @@ class Replica:
                 source.ask_again()
 
 
-def _portions(items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator[list[Item]]:
+def _portions(items: Sequence[Item], size_of: Callable[[Item], int]) -> Iterable[Sequence[Item]]:
     """Split items into portions that are small, or hold one item."""
+    return (items,) if len(items) == 1 else _split(items, size_of)
+
+
+def _split(items: Sequence[Item], size_of: Callable[[Item], int]) -> Iterator[Sequence[Item]]:
     portion: list[Item] = []
     total = 0
     for item in items:
@@ -398,6 +414,10 @@ def _portions(items: Iterable[Item], size_of: Callable[[Item], int]) -> Iterator
         total += size
     if portion:
         yield portion
+
+
+def _size(received: Received) -> int:
+    return len(received.update)
 
 
 def _has_range(ranges: Sequence[tuple[int, int]], wanted: tuple[int, int]) -> bool:

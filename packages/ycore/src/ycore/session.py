@@ -152,7 +152,12 @@ class Session(ABC):
 
     def tell_change(self, message: bytes, change: Change) -> None:
         """Send a change of the document that was encoded for all."""
-        self._contain(self._outbox.put_change, message, change)
+        # Written out instead of by `_contain`, since every delivery goes through here.
+        if self.channel.failure is None and self._lost is None and not self._is_over:
+            try:
+                self._outbox.put_change(message, change)
+            except Exception as exc:  # noqa: BLE001 - the peer is refused with it
+                self.refuse(exc)
 
     def tell_awareness(self, message: bytes, clients: list[int]) -> None:
         """Send awareness states that were encoded for all."""

@@ -77,9 +77,11 @@ class WebsocketChannel(Channel):
 
     async def _next(self) -> WSMessage:
         while True:
-            # aiohttp answers pings in there; where it cannot, what came behind is still to be read.
-            with suppress(OSError, ClientConnectionError):
+            try:
                 return await self._socket.receive()
+            except (OSError, ClientConnectionError):
+                # aiohttp answers pings in there, and could not; what came behind is to be read.
+                continue
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the websocket; see `Channel.aclose`."""
