@@ -37,10 +37,10 @@ class Limit:
 
 
 LIMITS = [
-    Limit("flood", "cpu_per_delivery", "CPU of a delivery in a flood", 0.13),
-    Limit("steady", "cpu_per_delivery", "CPU of a delivery of a lone keystroke", 2.0),
-    Limit("rooms", "cpu_per_delivery", "CPU of a delivery in a room of two", 2.4),
-    Limit("joiners", "cpu_per_delivery", "CPU of a joiner", 0.75),
+    Limit("flood", "cpu_per_delivery", "CPU of a delivery in a flood", 0.1),
+    Limit("steady", "cpu_per_delivery", "CPU of a delivery of a lone keystroke", 1.9),
+    Limit("rooms", "cpu_per_delivery", "CPU of a delivery in a room of two", 3.0),
+    Limit("joiners", "cpu_per_delivery", "CPU of a joiner", 0.7),
 ]
 
 OPTIONS: dict[str, dict[str, Any]] = {
