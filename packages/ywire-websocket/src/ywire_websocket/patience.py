@@ -63,7 +63,12 @@ class PatientServerSocket(WebSocketResponse):
 
     _unsent: Unsent | None = None
 
-    # Both are aiohttp's own; there is no other way to change what it takes for dead.
+    # These are aiohttp's own; there is no other way to change what it takes for dead.
+
+    def _reset_heartbeat(self) -> None:
+        # What comes after the end would have aiohttp keep the connection for 1.5 heartbeats more.
+        if not self.closed:
+            super()._reset_heartbeat()
 
     def _send_heartbeat(self) -> None:
         assert self._writer is not None
