@@ -13,7 +13,7 @@ LAYERS = [
     {"codes"},
     {"access", "errors", "limits", "stats", "status", "tasks", "throttle"},
     {"channel", "lib0"},
-    {"admission", "extent", "protocol", "values"},
+    {"admission", "extent", "panics", "protocol", "values"},
     {"items", "keystrokes", "received"},
     {"updates"},
     {"gaps"},

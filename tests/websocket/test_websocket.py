@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import socket
 import ssl
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,6 +29,7 @@ from ycore import (
 from ycore.protocol import encode_step1
 from ycore.replica import EMPTY_STATE
 from ywire_websocket import WebsocketClient, WebsocketServer
+from ywire_websocket.patience import PatientServerSocket
 
 ROOMS = ["", "room", "a/b c?é", "100%", "%41", "..", ".", "a//b/", "ü/%2F#x", "日本 &=+;"]
 
@@ -181,6 +184,28 @@ async def test_a_frame_that_is_no_websocket_frame_ends_its_connection_only(
             assert message.data == 1002
         client.doc["text"] = Text("alive")
         await client.flush()
+
+
+async def test_nothing_is_left_of_a_connection_that_the_server_has_closed(
+    server: WebsocketServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's own close frame, which comes later, does not keep it for a heartbeat."""
+    gone = anyio.Event()
+
+    class Watched(PatientServerSocket):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            weakref.finalize(self, gone.set)
+
+    monkeypatch.setattr("ywire_websocket.endpoint.PatientServerSocket", Watched)
+    async with websocket(server) as opened:
+        await opened.receive()
+        await opened.send_bytes(b"garbage")
+        assert (await opened.receive()).type is aiohttp.WSMsgType.CLOSE
+    with fail_after(5):
+        while not gone.is_set():
+            gc.collect()
+            await anyio.lowlevel.checkpoint()
 
 
 async def test_a_client_that_vanishes_is_noticed(server: WebsocketServer) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ from .codes import INVALID_DATA
 from .errors import DocumentError, ProtocolError
 from .extent import EMPTY_UPDATE, Clocks, Extent, exceeds
 from .gaps import Gaps
+from .panics import translating_panics
 from .received import Received, Source
 from .updates import check_update, decode_state_vector, deletions
 
@@ -41,37 +42,6 @@ LARGE = 256 * 1024
 """What is larger takes so long to check, in bytes, that others would notice."""
 
 Item = TypeVar("Item")
-
-
-def is_panic(error: BaseException) -> bool:
-    """Whether an error, which is no Exception, is a panic of pycrdt."""
-    # pycrdt does not export the type.
-    return type(error).__name__ == "PanicException"
-
-
-class _PanicTranslation:
-    """What `translating_panics` gives; a generator would take five times as long."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        if error is not None and is_panic(error):
-            raise DocumentError("pycrdt failed inside: the document must not be used") from error
-
-
-_TRANSLATION = _PanicTranslation()
-
-
-def translating_panics() -> AbstractContextManager[None]:
-    """Turn a panic of pycrdt, which is no Exception, into one.
-
-    Raises:
-        DocumentError: pycrdt panicked.
-    """
-    return _TRANSLATION
 
 
 class Change(NamedTuple):

@@ -15,7 +15,7 @@ from anyio import AsyncContextManagerMixin, Event, move_on_after, sleep
 from anyio.abc import TaskGroup
 
 from .errors import DocumentError, LimitReachedError, ProtocolError, RoomLoadError
-from .replica import is_panic, translating_panics
+from .panics import is_panic, translating_panics
 from .room import Room
 from .tasks import background_tasks
 from .updates import check_update
