@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 
 from anyio import CancelScope, Lock, create_task_group, fail_after
 
@@ -27,10 +26,11 @@ class Admission:
         self._access = Access.NONE
         self._refusal: RefusedError | None = None
         self._channel: Channel | None = None
-        self._deciding = Lock()
+        self._deciding: Lock | None = None
 
     async def decide(self, ask: Callable[[AccessRequest], Awaitable[Access]]) -> None:
         """Ask what the client may do; who asks later gets the later answer."""
+        self._deciding = self._deciding or Lock()
         async with self._deciding:
             try:
                 self._access, self._refusal = await ask(self.request), None
@@ -45,8 +45,13 @@ class Admission:
 
     async def until_decided(self) -> None:
         """Wait while somebody asks anew."""
-        async with self._deciding:
-            pass
+        if self._deciding is not None:
+            async with self._deciding:
+                pass
+
+    def grant(self, access: Access) -> None:
+        """Decide it without asking anybody."""
+        self._access = access
 
     def check(self) -> None:
         """Make sure that the client may enter.
@@ -96,7 +101,6 @@ class Doorkeeper:
         self._authorize = authorize
         self._max_connections = max_connections
         self._patience = patience
-        self._inside = 0
         self._asking: set[CancelScope] = set()
 
     def open(self) -> None:
@@ -109,47 +113,42 @@ class Doorkeeper:
         for scope in self._asking:
             scope.cancel()
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take one of the places for the duration of the block.
-
-        Raises:
-            LimitReachedError: All are taken.
-        """
-        if self._inside >= self._max_connections:
-            raise LimitReachedError(
-                f"the server is full: {self._max_connections} connections", limit="max_connections"
-            )
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-
-    @asynccontextmanager
-    async def admit(self, request: AccessRequest) -> AsyncIterator[Admission]:
-        """Decide what a client may do, and remember it for the duration of the block.
+    async def admit(self, request: AccessRequest) -> Admission:
+        """Decide what a client may do, and remember it until it is dismissed.
 
         Args:
             request: What it wants.
 
-        Returns:
-            A context manager that gives what it is granted.
-
         Raises:
+            LimitReachedError: All places are taken.
             RefusedError: It may not enter, or that could not be found out.
         """
+        if len(self.admissions) >= self._max_connections:
+            raise LimitReachedError(
+                f"the server is full: {self._max_connections} connections", limit="max_connections"
+            )
         self.check_open()
         self._check(request)
         admission = Admission(request)
         self.admissions.add(admission)
         try:
-            await admission.decide(self.ask)
-            await admission.until_decided()
-            admission.check()
-            yield admission
-        finally:
-            self.admissions.discard(admission)
+            await self._decide(admission)
+        except BaseException:
+            self.dismiss(admission)
+            raise
+        return admission
+
+    def dismiss(self, admission: Admission) -> None:
+        """Forget a client: it has left."""
+        self.admissions.remove(admission)
+
+    async def _decide(self, admission: Admission) -> None:
+        if self._authorize is None:
+            admission.grant(Access.READ_WRITE)
+            return
+        await admission.decide(self.ask)
+        await admission.until_decided()
+        admission.check()
 
     async def ask(self, request: AccessRequest) -> Access:
         """Ask what a client may do.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 from anyio import AsyncContextManagerMixin, Event, move_on_after, sleep
@@ -97,8 +97,9 @@ class Rooms(AsyncContextManagerMixin):
             LimitReachedError: There are `max_rooms` rooms already.
             RuntimeError: The rooms are not open.
         """
-        async with self._lease(id) as life:
-            return life.room
+        life = await self._enter(id)
+        life.leave()
+        return life.room
 
     @asynccontextmanager
     async def join(self, id: str) -> AsyncIterator[Room]:  # noqa: A002
@@ -112,26 +113,34 @@ class Rooms(AsyncContextManagerMixin):
             LimitReachedError: There are `max_rooms` rooms, or `max_clients` in this one.
             RuntimeError: The rooms are not open.
         """
-        async with self._lease(id) as life:
+        life = await self._enter(id)
+        try:
             if life.leases > self.max_clients:
                 raise LimitReachedError(
                     f"room {id!r} is full: {self.max_clients} clients", limit="max_clients"
                 )
             yield life.room
+        finally:
+            life.leave()
 
-    @asynccontextmanager
-    async def _lease(self, id: str) -> AsyncIterator[_Life]:  # noqa: A002
+    async def _enter(self, id: str) -> _Life:  # noqa: A002
+        """Keep a room open until `leave`, once it is loaded."""
         life = self._lives.get(id)
         while life is not None and life.is_closing:
             await life.ended.wait()
             life = self._lives.get(id)
         if life is None:
             life = self._begin(id)
-        with life.lease():
-            await life.loaded.wait()
+        life.enter()
+        try:
+            if not life.loaded.is_set():
+                await life.loaded.wait()
             if life.failure is not None:
                 raise RoomLoadError(f"room {id!r} could not be loaded") from life.failure
-            yield life
+        except BaseException:
+            life.leave()
+            raise
+        return life
 
     def _begin(self, id: str) -> _Life:  # noqa: A002
         if self._tasks is None:
@@ -229,19 +238,17 @@ class _Life:
             self.loaded.set()
         self.ended.set()
 
-    @contextmanager
-    def lease(self) -> Iterator[None]:
+    def enter(self) -> None:
         if not self.leases:
             self._deserted = Event()
         self.leases += 1
         self._visited.set()
-        try:
-            yield
-        finally:
-            self.leases -= 1
-            if not self.leases:
-                self._visited = Event()
-                self._deserted.set()
+
+    def leave(self) -> None:
+        self.leases -= 1
+        if not self.leases:
+            self._visited = Event()
+            self._deserted.set()
 
     async def until_deserted(self, linger: float) -> None:
         """Wait until nobody has held a lease for a time; from then on nobody gets one."""

@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Self, TypedDict, final
 
 from anyio import (
@@ -193,14 +193,15 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         Raises:
             RefusedError: The client is not let in; its `code` says why. It is counted and logged.
         """
-        async with AsyncExitStack() as stack:
-            try:
-                stack.enter_context(self.__door.place())
-                admission = await stack.enter_async_context(self.__door.admit(request))
-            except RefusedError as exc:
-                self.note_refusal(request.peer, exc)
-                raise
+        try:
+            admission = await self.__door.admit(request)
+        except RefusedError as exc:
+            self.note_refusal(request.peer, exc)
+            raise
+        try:
             yield admission
+        finally:
+            self.__door.dismiss(admission)
 
     @final
     def note_refusal(self, peer: str, error: RefusedError) -> None:
@@ -296,7 +297,10 @@ class ServerWire(AsyncContextManagerMixin, ABC):
     async def __serve(self, channel: Channel, admission: Admission | None) -> None:
         code, reason = GOING_AWAY, "the server is going away"
         try:
-            await self.__serve_in_room(channel, admission)
+            if admission is None:
+                await self.__admit_and_serve(channel)
+            else:
+                await self.__serve_in_room(channel, admission)
         except RefusedError as exc:
             self.note_refusal(channel.peer, exc)
             code, reason = exc.code, str(exc)
@@ -306,21 +310,28 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         finally:
             await self.__close(channel, code, reason)
 
-    async def __serve_in_room(self, channel: Channel, admission: Admission | None) -> None:
+    async def __admit_and_serve(self, channel: Channel) -> None:
+        """Let a connection in, or not, and serve it in its room.
+
+        Raises:
+            RefusedError: It is not let in.
+        """
+        admission = await self.__door.admit(_request_of(channel, self.wire))
+        try:
+            await self.__serve_in_room(channel, admission)
+        finally:
+            self.__door.dismiss(admission)
+
+    async def __serve_in_room(self, channel: Channel, admission: Admission) -> None:
         """Serve a connection in its room.
 
         Raises:
             RefusedError: It is not let in.
         """
-        async with AsyncExitStack() as stack:
-            if admission is None:
-                request = _request_of(channel, self.wire)
-                stack.enter_context(self.__door.place())
-                admission = await stack.enter_async_context(self.__door.admit(request))
-            self.__door.check_open()
-            admission.check()
-            admission.apply_to(channel)
-            room = await stack.enter_async_context(self.rooms.join(admission.request.room))
+        self.__door.check_open()
+        admission.check()
+        admission.apply_to(channel)
+        async with self.rooms.join(admission.request.room) as room:
             if channel.refusal is not None:
                 raise channel.refusal
             self.__entered += 1

@@ -14,6 +14,8 @@ __all__ = ["Throttle"]
 class Throttle:
     """Does something at most once in an interval; requests that come too soon share the next."""
 
+    __slots__ = ("_action", "_interval", "_is_waiting", "_next")
+
     def __init__(self, action: Callable[[], None], interval: Callable[[], float]) -> None:
         """Make a throttle.
 

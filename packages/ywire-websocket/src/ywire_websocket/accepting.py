@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from socket import socket
 from ssl import SSLContext
@@ -15,8 +15,6 @@ from anyio.lowlevel import checkpoint
 __all__ = ["Patience", "accept", "stop"]
 
 logger = logging.getLogger("ywire.websocket")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BACKLOG = 1024
 """So many connections may wait for being accepted: clients come back together."""
@@ -44,12 +42,10 @@ class Patience:
         """Whether there are too many who have not asked yet."""
         return len(self._watched) >= self._limit
 
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    def end_for(self, protocol: web.RequestHandler) -> None:
         """Take note that a client has asked for something."""
-        if timer := self._watched.pop(request.protocol, None):
+        if timer := self._watched.pop(protocol, None):
             timer.cancel()
-        return await handler(request)
 
     def watch(self, protocol: web.RequestHandler) -> None:
         """Wait for the request of a new connection."""

@@ -56,6 +56,7 @@ class WebsocketServer(WebsocketEndpoint):
         self.path = check_path(path)
         self._port = port
         self._ssl_context = ssl_context
+        self._patience = Patience(self.limits.handshake_timeout, self.max_connections)
 
     @property
     def port(self) -> int:
@@ -75,9 +76,9 @@ class WebsocketServer(WebsocketEndpoint):
         # Names are resolved in there.
         sockets = await to_thread.run_sync(bind_sockets, self.host, self._port)
         self._port = sockets[0].getsockname()[1]
-        patience = Patience(self.limits.handshake_timeout, self.max_connections)
+        patience = self._patience
         runner = web.AppRunner(
-            self._application(patience),
+            self._application(),
             access_log=None,
             keepalive_timeout=patience.seconds,
             shutdown_timeout=self.limits.close_timeout,
@@ -95,11 +96,15 @@ class WebsocketServer(WebsocketEndpoint):
             for sock in sockets:
                 sock.close()
 
-    def _application(self, patience: Patience) -> web.Application:
-        application = web.Application(middlewares=[patience.middleware])
+    def _note_request(self, request: web.Request) -> None:
+        self._patience.end_for(request.protocol)
+
+    def _application(self) -> web.Application:
+        application = web.Application()
         self.add_routes(application.router, self.path)
         application.router.add_route("*", "/{path:.*}", self._refuse)
         return application
 
     async def _refuse(self, request: web.Request) -> web.StreamResponse:
+        self._note_request(request)
         raise web.HTTPNotFound(text=f"there are no rooms here, but below {self.path}\n")
