@@ -38,7 +38,7 @@ from ycore.protocol import (
     encode_step2,
     encode_update,
 )
-from ycore.replica import EMPTY_STATE
+from ycore.replica import EMPTY_STATE, Change, Replica
 
 PANIC = bytes.fromhex("010101ffffffff0f040101740b68656c6c6f20776f726c6400")
 """An update that makes pycrdt 0.14.13 panic."""
@@ -157,14 +157,43 @@ async def test_an_update_after_a_lull_waits_for_no_other(monkeypatch: pytest.Mon
             assert await receive(two) == (Kind.UPDATE, update)
 
 
+async def test_where_a_turn_takes_long_updates_are_collected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A turn is no lull: in a room of many each update would be told alone otherwise."""
+    clock = 0.0
+    monkeypatch.setattr("ycore.room.monotonic", lambda: clock)
+    take_changes = Replica.take_changes
+
+    def take_long(replica: Replica) -> list[Change]:
+        nonlocal clock
+        clock += 10
+        return take_changes(replica)
+
+    monkeypatch.setattr(Replica, "take_changes", take_long)
+    updates = updates_of(*"abcd")
+    async with bind("memory"), raw_client() as channel:
+        await shake_hands(channel)
+        clock += 10
+        for update in updates:
+            assert channel.send_nowait(encode_update(update))
+        assert await receive(channel) == (Kind.UPDATE, updates[0])
+        assert text_of(merge_updates(updates[0], (await receive(channel)).payload)) == "abcd"
+
+
+class PanicException(BaseException):
+    """What pycrdt's panics are, by name."""
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), PanicException()])
 async def test_a_turn_that_fails_is_the_room_s_fault_and_not_its_sender_s(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("ycore.room.LULL", 0)
     (update,) = updates_of("a")
     async with bind("memory") as server, raw_client() as channel:
         await shake_hands(channel)
-        monkeypatch.setattr("ycore.replica.Replica.apply", Mock(side_effect=OSError("disk")))
+        monkeypatch.setattr("ycore.replica.Replica.apply", Mock(side_effect=error))
         await channel.send(encode_update(update))
         await receive_all(channel)
         assert channel.close_code == 1012
@@ -560,9 +589,6 @@ async def test_an_observer_of_presence_that_raises_ends_the_sender_only(
 @pytest.fixture
 def panicking(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """Make pycrdt panic at some updates, as it does at those that the checks refuse."""
-
-    class PanicException(BaseException):
-        pass
 
     poison: list[bytes] = []
     apply_update = Doc.apply_update

@@ -21,7 +21,9 @@ from pycrdt import (
 )
 
 from ycore.errors import ProtocolError
-from ycore.updates import check_update, decode_state_vector, walk_state_vector
+from ycore.extent import Extent
+from ycore.keystrokes import check_keystroke
+from ycore.updates import check_update, decode_state_vector, walk_state_vector, walk_update
 from ycore.values import MAX_NESTING
 
 # Written by Yjs 13.6: the state vector, the document, the merged updates that made it.
@@ -563,6 +565,49 @@ def apply(data: bytes) -> None:
         assert str(error).startswith("Cannot ")
     doc.get_update()
     doc.get_state()
+
+
+def outcome(check: Callable[[bytes], Extent | None], data: bytes) -> object:
+    try:
+        extent = check(data)
+    except ProtocolError as error:
+        return error.code, str(error)
+    if extent is None:
+        return None
+    deletions = data[extent.deletions :] if extent.deletions else b"\x00"
+    return extent._replace(runs=list(extent.runs), deletions=0), deletions
+
+
+def walked(data: bytes) -> Extent:
+    steps = walk_update(data)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            extent: Extent = stop.value
+            return extent
+
+
+SIZES = st.sampled_from([1, 2, 100, 126, 127, 128, 129, 5_000, 16_000, 16_383, 16_384, 17_000])
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_the_short_way_tells_what_the_long_one_does(data: st.DataObject, seed: int) -> None:
+    doc: Doc[Any] = Doc(client_id=data.draw(st.sampled_from([1, 200, 2**32 - 1, 2**53 - 1])))
+    written: list[bytes] = []
+    subscription = doc.observe(lambda event: written.append(event.update))
+    text = doc.get("text", type=Text)
+    for _ in range(data.draw(st.integers(1, 3))):
+        letter = data.draw(st.sampled_from(["a", "\x00", "\x7f", "é", "語", "😀"]))
+        text.insert(0, letter * (data.draw(SIZES) // len(letter.encode()) or 1))
+    doc.unobserve(subscription)
+    assert (check_keystroke(written[0]) is None) is (len(written[0]) > 16 * 1024)
+    rand = random.Random(seed)
+    for update in written:
+        for changed in (update, *(mutate(rand, update) for _ in range(20))):
+            short = outcome(check_keystroke, changed)
+            assert short is None or short == outcome(walked, changed), changed.hex()
 
 
 def test_garbage_state_vectors_are_refused() -> None:

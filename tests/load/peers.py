@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
-from anyio import BrokenResourceError, EndOfStream
+from anyio import BrokenResourceError, EndOfStream, sleep
 
 from tests.load.raw_dealer import open_raw_dealer
 from tests.load.raw_websocket import open_raw_websocket
@@ -17,6 +17,11 @@ from ycore.replica import EMPTY_STATE
 __all__ = ["ROOM", "Peer", "join", "open_deaf"]
 
 ROOM = "room"
+
+NOTHING = b"\x7f" + bytes(5_000)
+"""A message of a type that nobody knows."""
+
+PAUSE = 0.05
 
 
 class Peer:
@@ -63,6 +68,13 @@ class Peer:
         with suppress(EndOfStream, BrokenResourceError):
             while True:
                 await self.receive()
+
+    async def talk(self) -> None:
+        """Say something that means nothing, again and again, until the connection ends."""
+        with suppress(EndOfStream, BrokenResourceError):
+            while True:
+                await self.channel.send(NOTHING)
+                await sleep(PAUSE)
 
     async def read_on(self) -> None:
         """Receive until cancelled, and keep nothing of it."""

@@ -13,7 +13,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from ycore import Channel
 
-__all__ = ["open_raw_websocket"]
+__all__ = ["RawWebsocket", "open_raw_websocket"]
 
 UPGRADE = (
     "GET /{room} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -28,7 +28,7 @@ SMALL, LARGE = 4 * 1024, 1024 * 1024
 
 
 @asynccontextmanager
-async def open_raw_websocket(room: str, port: int) -> AsyncIterator[Channel]:
+async def open_raw_websocket(room: str, port: int) -> AsyncIterator[RawWebsocket]:
     """Open a websocket on a plain TCP connection for which the system keeps next to nothing."""
     plain = socket.socket()
     # Only what is set before it is connected bounds the window that the server sees.
@@ -39,10 +39,12 @@ async def open_raw_websocket(room: str, port: int) -> AsyncIterator[Channel]:
         received = BufferedByteReceiveStream(stream)
         answer = await received.receive_until(b"\r\n\r\n", 10_000)
         assert answer.startswith(b"HTTP/1.1 101 "), answer
-        yield _RawWebsocket(room, stream, received, plain)
+        yield RawWebsocket(room, stream, received, plain)
 
 
-class _RawWebsocket(Channel):
+class RawWebsocket(Channel):
+    """A websocket that is read by nobody but the test."""
+
     def __init__(
         self,
         id: str,  # noqa: A002
@@ -73,6 +75,10 @@ class _RawWebsocket(Channel):
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         await self._stream.aclose()
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        await self._stream.send(data)
 
     async def _send_frame(self, kind: int, payload: bytes) -> None:
         """Send a whole frame, masked with zeros."""

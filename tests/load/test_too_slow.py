@@ -18,8 +18,9 @@ CONTENT = Content(300, 20_000)
 SEND_TIMEOUT = 0.5
 
 
+@pytest.mark.parametrize("talks", [False, True], ids=["silent", "talking"])
 async def test_a_sleeper_is_dropped_and_nobody_else(
-    wire: str, caplog: pytest.LogCaptureFixture
+    wire: str, talks: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     *most, last = CONTENT.updates
     async with AsyncExitStack() as stack:
@@ -34,8 +35,12 @@ async def test_a_sleeper_is_dropped_and_nobody_else(
         with fail_after(30):
             async with create_task_group() as tasks:
                 receive_all_of(CONTENT, readers, tasks)
-                await writer.write(most, together=1)
-                await scene.room.first_departure.wait()
+                async with create_task_group() as talking:
+                    if talks:
+                        talking.start_soon(sleeper.talk)
+                    await writer.write(most, together=1)
+                    await scene.room.first_departure.wait()
+                    talking.cancel_scope.cancel()
                 await writer.write([last], together=1)
             await sleeper.receive_all()
         check_content(readers, CONTENT)

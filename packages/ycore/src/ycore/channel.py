@@ -16,6 +16,9 @@ from .stats import Traffic
 
 __all__ = ["Channel"]
 
+DEFAULT_LIMITS = Limits()
+NO_CREDENTIALS = Credentials()
+
 
 class Channel(ABC):
     """A connection that carries whole messages, in order, in both directions.
@@ -45,8 +48,8 @@ class Channel(ABC):
         """
         self.id = id
         self.peer = peer
-        self.limits = Limits() if limits is None else limits
-        self.credentials = Credentials() if credentials is None else credentials
+        self.limits = DEFAULT_LIMITS if limits is None else limits
+        self.credentials = NO_CREDENTIALS if credentials is None else credentials
         self.traffic = Traffic()
         """What has gone over the channel; ycore counts it."""
         self.is_behind = False
@@ -168,6 +171,15 @@ class Channel(ABC):
 
         So a large message may take its time on a slow line. A wire that cannot tell returns always
         the same, which is the default: then a whole message has to be carried in time.
+        """
+        return 0
+
+    @property
+    def taken(self) -> int:
+        """A number that grows with every part of a message that the peer has taken; see `carried`.
+
+        A peer for which something waits is dropped when it takes nothing for long, whatever it
+        says meanwhile.
         """
         return 0
 

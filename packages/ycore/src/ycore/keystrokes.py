@@ -16,11 +16,14 @@ __all__ = ["check_keystroke"]
 
 NOBODY: Clocks = {}
 
+LONGEST = 16 * 1024
+"""Longer updates, in bytes, are not what is looked for."""
+
 _ID = rb"(%b)(%b)" % (CLIENT, CLOCK)
 
-# One section of one string of less than 128 bytes, no deletion.
+# One section of one string, no deletion.
 _match_insertion = re.compile(
-    rb"\x01\x01(%b)(%b)(?:(?:[\x84\x44]|\xc4%b)%b|(\x04\x01))([\x00-\xff]{2,128})\x00"
+    rb"\x01\x01(%b)(%b)(?:(?:[\x84\x44]|\xc4%b)%b|(\x04\x01))([\x00-\xff]{2,})\x00"
     % (CLIENT, CLOCK, _ID, _ID)
 ).fullmatch
 # No section, one deleted range.
@@ -33,19 +36,22 @@ def check_keystroke(update: bytes) -> Extent | None:
     Raises:
         ProtocolError: A clock is out of bounds (close code 1007).
     """
+    if len(update) > LONGEST:
+        return None
     match = _match_insertion(update)
     if match is None:
         return _check_deletion(update)
     client, clock, first, first_clock, second, second_clock, root, text = match.groups()
     if root is not None:
         name_end = text[0] + 1
-        if not text[1:name_end].isascii():
+        if not text[:name_end].isascii():
             return None
         text = text[name_end:]
-    size = len(text) - 1
-    if size < 1 or text[0] != size:
+    size = _size_of_string(text)
+    if size is None:
         return None
-    length, has_pairs = (size, False) if text.isascii() else measure(text[1:])
+    content = text[-size:]
+    length, has_pairs = (size, False) if content.isascii() else measure(content)
     writer, start = _client_number(client), _number(clock)
     end = start + length
     if end >= CLOCKS:
@@ -56,8 +62,19 @@ def check_keystroke(update: bytes) -> Extent | None:
         neighbours = _neighbours(writer, start, beside)
     elif second is not None and _number(second_clock) >= start:
         neighbours = None
-    run = Run(writer, start, end, 1, match.end(2), len(update) - 1)
-    return Extent({writer: end}, (run,), 0, neighbours, has_pairs)
+    # What NamedTuple writes as a constructor takes twice as long.
+    run = tuple.__new__(Run, (writer, start, end, 1, match.end(2), len(update) - 1))
+    return tuple.__new__(Extent, ({writer: end}, (run,), 0, neighbours, has_pairs))
+
+
+def _size_of_string(encoded: bytes) -> int | None:
+    """Return how many bytes a string has, if it is all that there is, and is not empty."""
+    if not encoded or encoded[0] < 128:
+        size = len(encoded) - 1
+        return size if size > 0 and encoded[0] == size else None
+    size = len(encoded) - 2
+    # Written in two bytes, the longest that is looked for.
+    return size if encoded[0] & 127 | encoded[1] << 7 == size > 127 else None
 
 
 def _neighbours(writer: int, start: int, beside: list[tuple[bytes | None, bytes]]) -> Clocks | None:

@@ -62,11 +62,6 @@ class Member(Session):
         self._client: int | None = None
         """The client that is at the other end, as far as is known."""
 
-    async def run(self) -> None:
-        """Talk until the connection ends, or the client may do nothing any more."""
-        with self.channel.watching_access(self._on_access):
-            await super().run()
-
     def greet(self) -> None:
         """Ask for what the client has, and tell who is there."""
         self.tell(encode_step1(self._incoming.state()))
@@ -101,6 +96,10 @@ class Member(Session):
         """Pass on whether something waits to be sent."""
         self._report_pressure(self, pressed)
 
+    async def _converse(self) -> None:
+        with self.channel.watching_access(self._on_access):
+            await super()._converse()
+
     async def _parse_large(self, kind: Kind, payload: bytes) -> object:
         if kind is Kind.AWARENESS:
             # Refused before it is parsed; what is not large is refused by its states.
@@ -117,8 +116,8 @@ class Member(Session):
             self._deny()
 
     def _on_update(self, payload: bytes, extent: Extent) -> None:
-        if self._may_write:
-            super()._on_update(payload, extent)
+        if self.channel.access is Access.READ_WRITE:
+            self._incoming.receive(payload, extent, self)
         elif payload != EMPTY_UPDATE:
             self._deny()
 

@@ -8,7 +8,6 @@ the queue.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -32,6 +31,8 @@ QUEUE_BYTES = 64 * 1024
 
 QUEUE_REPLIES = 1024
 """A peer that makes so many replies wait without reading them is refused."""
+
+NO_STATES: Iterator[bytes] = iter(())
 
 
 class _Queued(NamedTuple):
@@ -63,14 +64,16 @@ class Outbox:
         self._awareness = awareness
         self._on_pressure = on_pressure
         self._signal = Signal()
-        self._drained = Event()
-        self._queue: deque[_Queued] = deque()
+        self._drained: Event
+        """Set when nothing waits any more; there is none before something has waited."""
+        # Not a deque, which is large even when it is empty: most peers are never behind.
+        self._queue: list[_Queued] = []
         self._queued_bytes = 0
         self._replies = self._reply_bytes = 0
         self._owed_since: bytes | None = None
         self._owed_answers = 0
-        self._owed_awareness: set[int] = set()
-        self._owed_states: Iterator[bytes] = iter(())
+        self._owed_awareness: set[int] | None = None
+        self._owed_states = NO_STATES
 
     @property
     def pressed(self) -> bool:
@@ -90,7 +93,6 @@ class Outbox:
     def put_after_changes(self, message: bytes) -> None:
         """Send a question that must not overtake the changes before it."""
         while (owed := self._next_owed_update()) is not None:
-            self._check_size(owed)
             self._enqueue(owed)
         self._send_or_enqueue(message)
 
@@ -101,7 +103,8 @@ class Outbox:
             message: The encoded change, shared by all peers.
             change: The change, for the state before it.
         """
-        if self._owed_since is not None or self._passes(message):
+        # First, for it is what happens; with a difference owed nothing passes.
+        if self._passes(message) or self._owed_since is not None:
             return
         if self._has_room:
             self._enqueue(message)
@@ -129,6 +132,7 @@ class Outbox:
         if self._has_room and not self._owed_awareness:
             self._enqueue(message)
         else:
+            self._owed_awareness = self._owed_awareness or set()
             self._owed_awareness.update(clients)
 
     async def run(self) -> None:
@@ -158,7 +162,7 @@ class Outbox:
     @property
     def _progress(self) -> tuple[object, ...]:
         """What differs when something was taken, or something else waits."""
-        return self._drained, self._traffic.messages_sent, self._channel.carried
+        return self._drained, self._traffic.messages_sent, self._channel.taken
 
     async def _run(self) -> None:
         while True:
@@ -174,10 +178,9 @@ class Outbox:
     def abandon(self) -> None:
         """Send nothing more but what is under way."""
         while self._queue:
-            self._account(self._queue.popleft(), -1)
+            self._account(self._queue.pop(0), -1)
         self._owed_since, self._owed_answers = None, 0
-        self._owed_awareness.clear()
-        self._owed_states = iter(())
+        self._owed_awareness, self._owed_states = None, NO_STATES
 
     async def drained(self) -> None:
         """Wait until nothing waits to be sent, or nothing can be sent any more."""
@@ -191,15 +194,12 @@ class Outbox:
 
     def _passes(self, message: bytes) -> bool:
         """Try to send without waiting; nothing overtakes what waits already."""
-        # Written out, since every delivery goes through here.
         channel = self._channel
-        size = len(message)
-        if size > channel.limits.max_message_size:
-            raise MessageTooLargeError(size, channel.limits.max_message_size)
         if channel.is_behind or not channel.send_nowait(message):
             return False
-        self._traffic.messages_sent += 1
-        self._traffic.bytes_sent += size
+        traffic = self._traffic
+        traffic.messages_sent += 1
+        traffic.bytes_sent += len(message)
         return True
 
     def _check_replies(self) -> None:
@@ -214,6 +214,9 @@ class Outbox:
             self._enqueue(message)
 
     def _enqueue(self, message: bytes, *, is_reply: bool = False) -> None:
+        limit = self._channel.limits.max_message_size
+        if len(message) > limit:
+            raise MessageTooLargeError(len(message), limit)
         queued = _Queued(message, is_reply)
         self._queue.append(queued)
         self._account(queued, 1)
@@ -238,14 +241,13 @@ class Outbox:
             self._queue_owed()
         if not self._queue:
             return None
-        queued = self._queue.popleft()
+        queued = self._queue.pop(0)
         self._account(queued, -1)
         return queued.message
 
     def _queue_owed(self) -> None:
         update = self._next_owed_update()
         if update is not None:
-            self._check_size(update)
             self._enqueue(update)
         elif (message := self._next_owed_states()) is not None:
             self._enqueue(message)
@@ -254,7 +256,7 @@ class Outbox:
         """Return the next message of the states that are owed; they are encoded one by one."""
         message = next(self._owed_states, None)
         if message is None and self._owed_awareness:
-            clients, self._owed_awareness = self._owed_awareness, set()
+            clients, self._owed_awareness = self._owed_awareness, None
             self._owed_states = encode_states(self._awareness, clients)
             message = next(self._owed_states, None)
         return message
@@ -271,8 +273,3 @@ class Outbox:
             self._owed_answers -= 1
             return encode_step2(EMPTY_UPDATE)
         return None
-
-    def _check_size(self, message: bytes) -> None:
-        limit = self._channel.limits.max_message_size
-        if len(message) > limit:
-            raise MessageTooLargeError(len(message), limit)

@@ -148,8 +148,7 @@ def decode(frame: bytes) -> Iterable[Message]:
 
     Returns:
         The messages, to be iterated over once. An unknown type takes the rest of the frame with
-        it, since nothing tells
-        where it ends; behind a known message it is garbage.
+        it, since nothing tells where it ends; behind a known message it is garbage.
 
     Raises:
         ProtocolError: The frame is empty, truncated, or has garbage behind a message; raised by the

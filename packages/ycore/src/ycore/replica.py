@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 from anyio import Event
+from anyio.lowlevel import checkpoint
 from pycrdt import Doc, TransactionEvent, merge_updates
 
 from .codes import INVALID_DATA
@@ -63,17 +64,31 @@ class _Nobody(Source):
 class Signal:
     """An event that resets itself when it has woken its one waiter."""
 
+    __slots__ = ("_event", "_is_set")
+
     def __init__(self) -> None:
-        self._event = Event()
+        self._is_set = False
+        self._event: Event | None = None
+        """What the waiter waits for; there is none while nobody waits, for it is large."""
 
     def set(self) -> None:
         """Wake the waiter, now or when it comes to wait."""
-        self._event.set()
+        if not self._is_set:
+            self._is_set = True
+            if self._event is not None:
+                self._event.set()
 
     async def wait(self) -> None:
         """Wait until the signal has been set since the last time."""
-        await self._event.wait()
-        self._event = Event()
+        if self._is_set:
+            await checkpoint()
+        else:
+            self._event = Event()
+            try:
+                await self._event.wait()
+            finally:
+                self._event = None
+        self._is_set = False
 
 
 class Replica:
@@ -277,7 +292,7 @@ class Replica:
         try:
             with translating_panics(), self.doc.transaction():
                 for received in batch:
-                    update, extent, *_ = received
+                    update, extent = received.update, received.extent
                     if gaps.has_gap(extent):
                         behind.append(received)
                         continue

@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from time import monotonic
 from typing import Any, Self
 
@@ -25,6 +24,7 @@ from .channel import Channel
 from .codes import SERVICE_RESTART
 from .errors import YWireError
 from .member import Member
+from .panics import translating_panics
 from .presence import LocalState, Presence, encode_states
 from .protocol import KEEPALIVE, encode_update
 from .replica import Replica, Signal
@@ -43,8 +43,8 @@ SHORTEST_RENEWAL, LONGEST_RENEWAL = 1.0, 15.0
 are the less often, since each tells all others. Yjs does it by itself after the longest."""
 
 LULL = 0.001
-"""Without a turn for so long, in seconds, a room takes one as soon as an update arrives. What comes
-sooner is collected."""
+"""So long after its last turn, in seconds, a room takes one as soon as an update arrives. What
+comes sooner is collected."""
 
 RENEWED_PER_SECOND = 20
 """So many clients per second are made to renew their states, on average, as long as the interval
@@ -164,7 +164,7 @@ class Room(AsyncContextManagerMixin):
             self.awareness,
             self.__presence,
             on_pressure=self.__on_member_pressure,
-            on_return=partial(self.__renewal.request, self.__task_group),
+            on_return=self.__on_member_return,
         )
         self.__members.add(member)
         logger.info("room %r: %s joined", self.id, client.peer)
@@ -211,11 +211,13 @@ class Room(AsyncContextManagerMixin):
     def __turn(self) -> None:
         if self.__failure is not None:
             raise self.__failure
+        with translating_panics():
+            self.__replica.apply()
+            self.__replica.run_deferred()
+            self.__forward_change()
+            self.__forward_awareness()
+        # The lull begins here: where a turn itself takes long, what comes is to be collected.
         self.__last_turn = monotonic()
-        self.__replica.apply()
-        self.__replica.run_deferred()
-        self.__forward_change()
-        self.__forward_awareness()
 
     def __keep_alive(self) -> None:
         state = self.awareness.get_local_state()
@@ -264,6 +266,10 @@ class Room(AsyncContextManagerMixin):
         """Have all clients tell their states anew: one has come back that knows their clocks."""
         for member in self.__members:
             member.have_renewed()
+
+    def __on_member_return(self) -> None:
+        if self.__task_group is not None:
+            self.__renewal.request(self.__task_group)
 
     def __renewal_interval(self) -> float:
         interval = len(self.__members) / RENEWED_PER_SECOND

@@ -7,7 +7,7 @@ and a client's view of its server is in the subclasses, in `room.py` and `client
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, TypeVarTuple, Unpack
 
@@ -15,6 +15,7 @@ from anyio import (
     BrokenResourceError,
     CancelScope,
     ClosedResourceError,
+    EndOfStream,
     create_task_group,
     current_time,
     fail_after,
@@ -32,7 +33,6 @@ from .outbox import Outbox
 from .protocol import (
     AwarenessEntry,
     Kind,
-    Message,
     decode,
     decode_awareness,
     encode_echo,
@@ -48,6 +48,10 @@ Arguments = TypeVarTuple("Arguments")
 
 ASK_INTERVAL = 1.0
 """A peer is asked at most so often for what is missing, in seconds."""
+
+
+def _ask_interval() -> float:
+    return ASK_INTERVAL
 
 
 def _ignore(payload: bytes) -> None:
@@ -91,23 +95,12 @@ class Session(ABC):
         self._outgoing = outgoing
         self._awareness = awareness
         self._outbox = Outbox(channel, outgoing, awareness, self._on_pressure)
-        self._handlers: dict[Kind, Callable[[bytes, Any], None]] = {
-            Kind.STEP1: self._on_step1,
-            Kind.STEP2: self._on_step2,
-            Kind.UPDATE: self._on_update,
-            Kind.AWARENESS: self._on_awareness,
-            Kind.DENIED: self._on_denied,
-            Kind.QUERY_AWARENESS: self._on_query_awareness,
-            Kind.ECHO: self._on_echo,
-            Kind.UNKNOWN: self._on_unknown,
-        }
         self._lost: BrokenResourceError | None = None
         self._is_over = False
-        self._scope = CancelScope()
         self._tasks: TaskGroup | None = None
         self._sending: CancelScope | None = None
         self._farewell = (GOING_AWAY, "the server is going away")
-        self._asking = Throttle(self._ask, lambda: ASK_INTERVAL)
+        self._asking = Throttle(self._ask, _ask_interval)
 
     @property
     def failure(self) -> Exception | None:
@@ -121,14 +114,15 @@ class Session(ABC):
         """
         async with create_task_group() as self._tasks:
             try:
-                with self._scope:
-                    await self._attempt(self._converse)
+                await self._converse()
+            except Exception as exc:  # noqa: BLE001 - the peer is refused with it
+                self.refuse(exc)
             finally:
                 # What is to be sent and the close have bounds; this one is for a wire without any.
                 bound = 2 * self.channel.limits.close_timeout + 1
                 with move_on_after(bound, shield=True):
                     await self._finish()
-                self._tasks.cancel_scope.cancel()
+                self._scope.cancel()
 
     def end(self, code: int, reason: str = "") -> None:
         """End the conversation: send what waits, then close the channel."""
@@ -197,30 +191,37 @@ class Session(ABC):
 
     # The conversation
 
+    @property
+    def _scope(self) -> CancelScope:
+        """Cancels the conversation; what waits to be sent and the end are shielded."""
+        assert self._tasks is not None, "nobody talks yet"
+        return self._tasks.cancel_scope
+
     async def _converse(self) -> None:
         self.greet()
-        with fail_after(self.channel.limits.handshake_timeout):
-            frame = await anext(self.channel, None)
-        if frame is None:
+        receive = self.channel.receive
+        try:
+            with fail_after(self.channel.limits.handshake_timeout):
+                frame = await receive()
+            _check_is_no_stranger(frame)
+            while True:
+                await self._take_in(frame)
+                frame = await receive()
+        except EndOfStream:
             return
-        messages = list(decode(frame))
-        if _is_foreign(messages[0]):
-            raise ProtocolError("the peer does not speak the Yjs protocol")
-        await self._take_in(frame, messages)
-        async for frame in self.channel:
-            await self._take_in(frame, decode(frame))
 
-    async def _take_in(self, frame: bytes, messages: Iterable[Message]) -> None:
-        traffic = self.channel.traffic
+    async def _take_in(self, frame: bytes) -> None:
+        channel = self.channel
+        traffic = channel.traffic
         traffic.messages_received += 1
         traffic.bytes_received += len(frame)
-        for kind, payload in messages:
+        for kind, payload in decode(frame):
             if len(payload) <= LARGE:
                 parsed = PARSERS[kind](payload)
             else:
                 parsed = await self._parse_large(kind, payload)
-            if self.failure is None:
-                self._handlers[kind](payload, parsed)
+            if channel.failure is None:
+                self._handle(kind, payload, parsed)
 
     async def _parse_large(self, kind: Kind, payload: bytes) -> object:
         """Check and parse a payload that takes so long that others would notice.
@@ -239,7 +240,26 @@ class Session(ABC):
                 return stop.value
             await checkpoint()
 
-    def _on_step1(self, payload: bytes, parsed: object) -> None:
+    def _handle(self, kind: Kind, payload: bytes, parsed: Any) -> None:
+        match kind:
+            case Kind.UPDATE:
+                self._on_update(payload, parsed)
+            case Kind.AWARENESS:
+                self.on_awareness(parsed)
+            case Kind.STEP1:
+                self._on_step1(payload)
+            case Kind.STEP2:
+                self._on_step2(payload, parsed)
+            case Kind.ECHO:
+                self._on_echo(payload)
+            case Kind.QUERY_AWARENESS:
+                self.on_query_awareness()
+            case Kind.DENIED:
+                self.on_denied(payload.decode(errors="replace"))
+            case Kind.UNKNOWN:
+                self.unknown_messages += 1
+
+    def _on_step1(self, payload: bytes) -> None:
         # The answer also tells the peer that all it sent before has been applied.
         self._incoming.defer(partial(self._contain, self.answer, payload))
 
@@ -253,20 +273,8 @@ class Session(ABC):
     def _on_update(self, payload: bytes, extent: Extent) -> None:
         self._incoming.receive(payload, extent, self)
 
-    def _on_awareness(self, payload: bytes, entries: list[AwarenessEntry]) -> None:
-        self.on_awareness(entries)
-
-    def _on_denied(self, payload: bytes, parsed: object) -> None:
-        self.on_denied(payload.decode(errors="replace"))
-
-    def _on_query_awareness(self, payload: bytes, parsed: object) -> None:
-        self.on_query_awareness()
-
-    def _on_echo(self, payload: bytes, parsed: object) -> None:
+    def _on_echo(self, payload: bytes) -> None:
         self._incoming.defer(partial(self.tell, encode_echo(payload)))
-
-    def _on_unknown(self, payload: bytes, parsed: object) -> None:
-        self.unknown_messages += 1
 
     def _ask(self) -> None:
         self.tell(encode_step1(self._incoming.state()))
@@ -332,12 +340,15 @@ class Session(ABC):
                 return INTERNAL_ERROR, "internal error"
 
 
-def _is_foreign(first: Message) -> bool:
-    """Whether a first message is none that a Yjs peer begins with.
+def _check_is_no_stranger(frame: bytes) -> None:
+    """Make sure that a first frame is one that a Yjs peer begins with.
 
     Later messages of an unknown type may be extensions. Those of Hocuspocus begin with the length
     of the document's name: 3, and the name looks like the body of a query.
+
+    Raises:
+        ProtocolError: It is none.
     """
-    return first.kind is Kind.UNKNOWN or (
-        first.kind is Kind.QUERY_AWARENESS and first.payload != b""
-    )
+    kind, payload = next(iter(decode(frame)))
+    if kind is Kind.UNKNOWN or (kind is Kind.QUERY_AWARENESS and payload != b""):
+        raise ProtocolError("the peer does not speak the Yjs protocol")

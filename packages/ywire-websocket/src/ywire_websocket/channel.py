@@ -8,16 +8,16 @@ from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from struct import pack
-from typing import Protocol
 
-from aiohttp import ClientConnectionError, ClientWebSocketResponse, WebSocketError, WSMessage
+from aiohttp import ClientConnectionError, WebSocketError, WSMessage
 from aiohttp import WSMsgType as Type
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import WebSocketResponse
 from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, move_on_after
 
 from ycore import Channel, Credentials, MessageTooLargeError, ProtocolError
 
-from .patience import carried
+from .patience import PatientClientSocket, carried, taken
 
 __all__ = ["ClientChannel", "ServerChannel"]
 
@@ -36,11 +36,15 @@ LAST = (Type.CLOSE, Type.CLOSING, Type.CLOSED, Type.ERROR)
 BINARY, CLOSE = 0x2, 0x8
 """Kinds of frames (RFC 6455, section 5.2)."""
 
+SHORT = [pack("!BB", 0x80 | BINARY, size) for size in range(126)]
+"""What comes before a short message, by its size."""
+
 
 class WebsocketChannel(Channel):
     """What both ends of a websocket have in common."""
 
-    _socket: ClientWebSocketResponse | WebSocketResponse
+    _socket: PatientClientSocket | WebSocketResponse
+    _transport: asyncio.Transport
     _is_closed = False
     _is_receiving = False
 
@@ -64,7 +68,13 @@ class WebsocketChannel(Channel):
             raise ClosedResourceError
         self._is_receiving = True
         try:
-            message = await self._next()
+            while True:
+                try:
+                    message = await self._socket.receive()
+                    break
+                except (OSError, ClientConnectionError):
+                    # aiohttp answers pings in there, and could not; what came behind is to be read.
+                    continue
         except RuntimeError as exc:
             # aiohttp's answer to a receive after the end.
             raise self._ended() from exc
@@ -74,14 +84,6 @@ class WebsocketChannel(Channel):
             data: bytes = message.data
             return data
         raise self._explain(message)
-
-    async def _next(self) -> WSMessage:
-        while True:
-            try:
-                return await self._socket.receive()
-            except (OSError, ClientConnectionError):
-                # aiohttp answers pings in there, and could not; what came behind is to be read.
-                continue
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         """Close the websocket; see `Channel.aclose`."""
@@ -94,21 +96,27 @@ class WebsocketChannel(Channel):
                 await self._close_socket(code, reason.encode())
                 is_clean = True
         finally:
-            if not is_clean:
+            # A peer that aiohttp takes for dead may never take what the transport still holds.
+            if not is_clean or self._transport.get_write_buffer_size():
                 self._abort()
 
     @property
     def carried(self) -> int:
         """What the system knows of both directions; see `Channel.carried`."""
-        return carried(self._socket.get_extra_info("socket"))
+        return carried(self._transport.get_extra_info("socket"))
+
+    @property
+    def taken(self) -> int:
+        """What the system knows the peer's system to have; see `Channel.taken`."""
+        return taken(self._transport.get_extra_info("socket"))
 
     @abstractmethod
     async def _close_socket(self, code: int, reason: bytes) -> None:
         """Exchange close frames."""
 
-    @abstractmethod
     def _abort(self) -> None:
         """Cut the connection, whatever is under way."""
+        self._transport.abort()
 
     def _check(self, message: bytes) -> None:
         if self._is_closed:
@@ -148,6 +156,7 @@ class ServerChannel(WebsocketChannel):
         self,
         id: str,  # noqa: A002
         socket: WebSocketResponse,
+        writer: AbstractStreamWriter,
         transport: asyncio.Transport,
         *,
         peer: str,
@@ -159,6 +168,7 @@ class ServerChannel(WebsocketChannel):
         Args:
             id: The room's id.
             socket: The websocket, which is open.
+            writer: What it gave when it was prepared.
             transport: What it is on.
             peer: Who is at the other end.
             is_deaf: Whether what the peer sends does not arrive any more.
@@ -166,6 +176,7 @@ class ServerChannel(WebsocketChannel):
         """
         super().__init__(id, peer=peer, credentials=credentials)
         self._socket: WebSocketResponse = socket
+        self._writer = writer
         self._transport = transport
         self._is_deaf = is_deaf
         _keep_back(transport)
@@ -176,12 +187,18 @@ class ServerChannel(WebsocketChannel):
         A server's frame is a header and the message as it is (RFC 6455, section 5.2), so it can
         be written to the transport without the coroutine that aiohttp needs for the same.
         """
-        self._check(message)
-        if self._transport.is_closing():
+        # Every delivery goes through here: the checks are written out.
+        if self._is_closed or self.close_code is not None:
+            self._check(message)
+        size = len(message)
+        if size > self.limits.max_message_size:
+            self._check(message)
+        transport = self._transport
+        if transport.is_closing():
             raise BrokenResourceError
-        if self._transport.get_write_buffer_size() > HIGH_WATER:
+        if transport.get_write_buffer_size() > HIGH_WATER:
             return False
-        self._transport.write(_frame(message))
+        transport.write(SHORT[size] + message if size < len(SHORT) else _frame(message))
         return True
 
     async def _close_socket(self, code: int, reason: bytes) -> None:
@@ -191,6 +208,8 @@ class ServerChannel(WebsocketChannel):
         # From now on "drained" means empty: nothing of what was sent is left behind.
         self._transport.set_write_buffer_limits(0)
         await self._socket.close(code=code, message=reason)
+        with suppress(OSError, ClientConnectionError):
+            await self._writer.drain()
 
     async def _close_without_reply(self, code: int, reason: bytes) -> None:
         """Send a close frame and wait until everything has left."""
@@ -200,18 +219,14 @@ class ServerChannel(WebsocketChannel):
             # Ends with the connection; so does another task's that waits there already.
             await self._socket.receive()
 
-    def _abort(self) -> None:
-        self._transport.abort()
-
 
 class ClientChannel(WebsocketChannel):
     """The client's end of a websocket."""
 
-    def __init__(self, id: str, socket: ClientWebSocketResponse, peer: str) -> None:  # noqa: A002
+    def __init__(self, id: str, socket: PatientClientSocket, peer: str) -> None:  # noqa: A002
         super().__init__(id, peer=peer)
-        self._socket: ClientWebSocketResponse = socket
-        # aiohttp gives the connection up before everything is sent: then it does not tell any more.
-        self._connection: _Connection | None = socket.get_extra_info("socket")
+        self._socket: PatientClientSocket = socket
+        self._transport = socket.transport
 
     async def _close_socket(self, code: int, reason: bytes) -> None:
         try:
@@ -229,15 +244,6 @@ class ClientChannel(WebsocketChannel):
             await self._socket.send_frame(pack("!H", code) + reason, Type.CLOSE)
             while (await self._socket.receive()).type not in LAST:
                 pass
-
-    def _abort(self) -> None:
-        if self._connection is not None:
-            with suppress(OSError):
-                self._connection.shutdown(socket.SHUT_RDWR)
-
-
-class _Connection(Protocol):
-    def shutdown(self, how: int) -> None: ...
 
 
 def _is_cancelled() -> bool:

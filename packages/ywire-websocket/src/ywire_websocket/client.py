@@ -92,9 +92,9 @@ class WebsocketClient(ClientWire):
             finally:
                 await channel.aclose()
 
-    async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self, session: aiohttp.ClientSession) -> PatientClientSocket:
         try:
-            return await session.ws_connect(
+            socket = await session.ws_connect(
                 self._url(),
                 # aiohttp refuses messages of the limit itself.
                 max_msg_size=self.limits.max_message_size + 1,
@@ -112,6 +112,8 @@ class WebsocketClient(ClientWire):
             raise ConnectionError(f"the server answered with HTTP {exc.status}") from exc
         except aiohttp.ClientError as exc:
             raise ConnectionError(str(exc) or type(exc).__name__) from exc
+        assert isinstance(socket, PatientClientSocket)
+        return socket
 
     async def _headers_with_token(self) -> Mapping[str, str] | None:
         token = await self.get_token()

@@ -6,13 +6,14 @@ from contextlib import suppress
 from typing import Unpack
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from anyio import sleep_forever
 from anyio.abc import TaskStatus
 
 from ycore import AccessRequest, Admission, RefusedError, ServerOptions, ServerWire
 
 from .addresses import check_path
-from .channel import ServerChannel
+from .channel import HIGH_WATER, ServerChannel
 from .loop import require_asyncio
 from .origins import OriginCheck, Origins
 from .patience import PatientServerSocket
@@ -82,12 +83,14 @@ class WebsocketEndpoint(ServerWire):
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one request: a websocket in the room that the route's `room` names."""
+        self._note_request(request)
         response = PatientServerSocket(
             # aiohttp refuses messages of the limit itself.
             max_msg_size=self.limits.max_message_size + 1,
             compress=False,
             heartbeat=self._heartbeat,
             autoclose=False,
+            writer_limit=HIGH_WATER,
         )
         if not response.can_prepare(request).ok:
             raise web.HTTPUpgradeRequired(
@@ -97,16 +100,23 @@ class WebsocketEndpoint(ServerWire):
         try:
             async with self.admit(_access_request(request, self.wire)) as admission:
                 with suppress(ConnectionResetError):  # The client has not waited.
-                    await response.prepare(request)
-                    await self._serve_websocket(request, response, admission)
+                    writer = await response.prepare(request)
+                    await self._serve_websocket(request, response, writer, admission)
         except RefusedError as exc:
             body = f"{exc}\n".encode()
             return web.Response(status=status_of(exc), body=body, headers=headers_of(exc))
         # aiohttp fails over one whose client was gone before it had its answer.
         return response if response.prepared else web.Response(status=503)
 
+    def _note_request(self, request: web.Request) -> None:
+        """Be told that a client has asked for something."""
+
     async def _serve_websocket(
-        self, request: web.Request, response: web.WebSocketResponse, admission: Admission
+        self,
+        request: web.Request,
+        response: web.WebSocketResponse,
+        writer: AbstractStreamWriter,
+        admission: Admission,
     ) -> None:
         # It is None once the client has gone; uvloop's is none of asyncio's.
         if request.transport is None:
@@ -114,9 +124,10 @@ class WebsocketEndpoint(ServerWire):
         channel = ServerChannel(
             admission.request.room,
             response,
+            writer,
             request.transport,
             peer=admission.request.peer,
-            is_deaf=lambda: self._is_deaf,
+            is_deaf=self._hears_nothing,
             credentials=admission.request.credentials,
         )
         await self.serve(channel, admission)
@@ -124,6 +135,9 @@ class WebsocketEndpoint(ServerWire):
     def stop_hearing(self) -> None:
         """Be told that the application shuts down: aiohttp drops what clients send from then on."""
         self._is_deaf = True
+
+    def _hears_nothing(self) -> bool:
+        return self._is_deaf
 
 
 def _access_request(request: web.Request, wire: str) -> AccessRequest:

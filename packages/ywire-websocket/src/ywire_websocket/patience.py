@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from aiohttp import ClientWebSocketResponse
+from aiohttp import ClientWebSocketResponse, WSCloseCode
 from aiohttp.web import WebSocketResponse
 
-__all__ = ["PatientClientSocket", "PatientServerSocket", "Unsent", "carried"]
+__all__ = ["PatientClientSocket", "PatientServerSocket", "Unsent", "carried", "taken"]
 
 _INFO = struct.Struct("=120xQQ8xI")
 """Of Linux's `struct tcp_info`: `tcpi_bytes_acked`, `tcpi_bytes_received`, `tcpi_notsent_bytes`."""
@@ -63,6 +63,16 @@ class PatientServerSocket(WebSocketResponse):
 
     _unsent: Unsent | None = None
 
+    async def close(
+        self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        """Close without waiting until all that was sent before has left.
+
+        aiohttp closes by itself what a peer at fault has, and would wait without a bound for one
+        that does not read.
+        """
+        return await super().close(code=code, message=message, drain=False)
+
     # These are aiohttp's own; there is no other way to change what it takes for dead.
 
     def _reset_heartbeat(self) -> None:
@@ -88,6 +98,11 @@ class PatientClientSocket(ClientWebSocketResponse):
 
     _unsent: Unsent | None = None
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What it is on, also once aiohttp has let go of it."""
+        return self._writer.transport
+
     def _send_heartbeat(self) -> None:
         self._unsent = Unsent.on(self._writer.transport)
         super()._send_heartbeat()
@@ -108,11 +123,17 @@ def carried(connection: Any) -> int:
     return 0 if info is None else (info[0] + info[1]) // CONTENT
 
 
+def taken(connection: Any) -> int:
+    """Return a number that grows with what the peer takes; otherwise like `carried`."""
+    info = _tcp_info(connection)
+    return 0 if info is None else info[0] // CONTENT
+
+
 def _tcp_info(connection: Any) -> tuple[int, int, int] | None:
     if sys.platform != "linux" or connection is None:
         return None
-    # There may be no TCP, or an old kernel that tells less.
-    with suppress(OSError, struct.error):
+    # There may be no TCP, or an old kernel that tells less; uvloop's closed sockets have no number.
+    with suppress(OSError, ValueError, struct.error):
         told: bytes = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
         found: tuple[int, int, int] = _INFO.unpack(told)
         return found

@@ -145,6 +145,11 @@ class ZmqChannel(ReceivingChannel):
         """What has come and what the peer has read; see `Channel.carried`."""
         return self._arrived + self._sent_and_read
 
+    @property
+    def taken(self) -> int:
+        """What the peer has read; see `Channel.taken`."""
+        return self._sent_and_read
+
     # What the socket's reader uses
 
     def deliver(self, frame: bytes) -> None:
