@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any, NamedTuple
 
 from pycrdt import Doc, Text, TransactionEvent, merge_updates
 
 from tests.fuzz.attack import Attacker, attacking
 from tests.fuzz.hostile import section, string, update
-from tests.fuzz.scenes import ROOM, among_others
+from tests.fuzz.scenes import among_others
 from tests.fuzz.stage import PATIENCE, Stage
 from ycore import ClientWire
 from ycore.protocol import encode_update
@@ -26,6 +27,8 @@ __all__ = [
 
 GARBAGE = b"\x7f"
 
+_NUMBERS = count()
+
 
 class Gap(NamedTuple):
     """Two updates of which the second builds on the first."""
@@ -38,12 +41,12 @@ class Gap(NamedTuple):
 
 async def filled_by_the_sender(stage: Stage, name: str) -> None:
     """The messages of one client arrive in the wrong order."""
-    gap = GAPS[name]
-    async with among_others(stage) as company, attacking(stage.connect(ROOM)) as ann:
+    gap, room = GAPS[name], _fresh_room()
+    async with among_others(stage, room=room) as company, attacking(stage.connect(room)) as ann:
         await _send(ann, gap.second)
         # What is behind a gap is seen by everybody or by nobody.
         await company.check()
-        async with stage.connect(ROOM, reconnect=False) as bob:
+        async with stage.connect(room, reconnect=False) as bob:
             await _send(ann, gap.first)
             for reader in (company.resident, bob):
                 await _has_read(reader, gap.text)
@@ -51,14 +54,14 @@ async def filled_by_the_sender(stage: Stage, name: str) -> None:
 
 async def filled_by_another(stage: Stage, name: str, sender_leaves: bool) -> None:
     """Somebody else has the first update, while its writer is there or after they have left."""
-    gap = GAPS[name]
-    async with among_others(stage) as company, attacking(stage.connect(ROOM)) as ann:
+    gap, room = GAPS[name], _fresh_room()
+    async with among_others(stage, room=room) as company, attacking(stage.connect(room)) as ann:
         await _send(ann, gap.second)
         if sender_leaves:
             await ann.leave()
         async with (
-            stage.connect(ROOM, reconnect=False) as bob,
-            stage.connect(ROOM, doc=_document(gap.first), reconnect=False) as carol,
+            stage.connect(room, reconnect=False) as bob,
+            stage.connect(room, doc=_document(gap.first), reconnect=False) as carol,
         ):
             for reader in (company.resident, bob, carol):
                 await _has_read(reader, gap.text)
@@ -66,13 +69,13 @@ async def filled_by_another(stage: Stage, name: str, sender_leaves: bool) -> Non
 
 async def filled_by_who_has_both(stage: Stage, name: str) -> None:
     """The sender leaves; then somebody comes who has everything."""
-    gap = GAPS[name]
-    async with among_others(stage) as company, attacking(stage.connect(ROOM)) as ann:
+    gap, room = GAPS[name], _fresh_room()
+    async with among_others(stage, room=room) as company, attacking(stage.connect(room)) as ann:
         await _send(ann, gap.second)
         await ann.leave()
         async with (
-            stage.connect(ROOM, reconnect=False) as bob,
-            stage.connect(ROOM, doc=_document(gap.first, gap.second), reconnect=False),
+            stage.connect(room, reconnect=False) as bob,
+            stage.connect(room, doc=_document(gap.first, gap.second), reconnect=False),
         ):
             for reader in (company.resident, bob):
                 await _has_read(reader, gap.text)
@@ -83,11 +86,17 @@ async def left_by_those_who_are_thrown_out(stage: Stage, times: int) -> None:
 
     They would be asked for what is missing, the second time after a while.
     """
-    async with among_others(stage), attacking(stage.connect(ROOM)) as ann:
+    room = _fresh_room()
+    async with among_others(stage, room=room), attacking(stage.connect(room)) as ann:
         for number in range(times):
             await _send(ann, update(section(string("a"), client=number, clock=1)))
             second = encode_update(update(section(string("a"), client=number, clock=2)))
             assert await ann.send(second + GARBAGE) == 1002
+
+
+def _fresh_room() -> str:
+    """Return the id of a room in which nothing was written: one of before may not be closed yet."""
+    return f"room {next(_NUMBERS)}"
 
 
 async def _send(attacker: Attacker, content: bytes) -> None:

@@ -25,10 +25,12 @@ LONG = 60.0
 
 
 @asynccontextmanager
-async def among_others(stage: Stage, *, is_filled: bool = False) -> AsyncIterator[Crowd]:
+async def among_others(
+    stage: Stage, *, room: str = ROOM, is_filled: bool = False
+) -> AsyncIterator[Crowd]:
     """Check that those who are in the room do not notice what happens in the block."""
     before = await stage.report()
-    async with crowd(stage, ROOM, is_filled=is_filled) as company:
+    async with crowd(stage, room, is_filled=is_filled) as company:
         yield company
         await company.check()
     report = await stage.report()
