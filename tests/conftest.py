@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ ROOT = Path(__file__).parents[1]
 
 REQUIRE_EVERYTHING = "YWIRE_REQUIRE_EVERYTHING"
 """With this in the environment, what is missing fails a test instead of skipping it."""
+
+NODE = (20, 19)
+"""The oldest Node.js that will do."""
+
+SOURCES = {"node": "nodejs.org", "chromium": "apt-get install chromium"}
+"""Where to get the programs that tests need."""
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -35,7 +43,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _what_is_missing(thing: str) -> str | None:
     """Return what a person lacks and how to get it: a program, or a folder's npm packages."""
     if "/" not in thing:
-        return None if shutil.which(thing) else f"needs {thing}, which is not installed"
+        return _what_is_wrong_with(thing)
     if (ROOT / thing / "node_modules").is_dir():
         return None
     return f"needs the npm packages of {thing}: npm ci --prefix {thing}"
+
+
+@cache
+def _what_is_wrong_with(program: str) -> str | None:
+    if (path := shutil.which(program)) is None:
+        return f"needs {program}, which is not installed: {SOURCES[program]}"
+    if program != "node" or (version := _node_version(path)) >= NODE:
+        return None
+    found, needed = (".".join(map(str, numbers)) for numbers in (version, NODE))
+    return f"needs node {needed} or newer, not {found}: {SOURCES[program]}"
+
+
+def _node_version(path: str) -> tuple[int, ...]:
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+    return tuple(map(int, answer.stdout.removeprefix("v").split(".")[:2]))

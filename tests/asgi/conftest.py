@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
 from ywire_websocket.addresses import bind_sockets
+
+# The tests are no installed package.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 Serve = Callable[..., AbstractAsyncContextManager[int]]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
 from typing import Any
 
 import pytest
-from anyio import fail_after
+from anyio import create_task_group, fail_after
 from pycrdt import Text
 
 from examples.editor.guest import ROOM, SENTENCES, TEXT, USER
@@ -31,6 +32,15 @@ GUEST = USER["name"]
 
 PHONE = {"width": 390, "height": 844}
 
+HEADING = "What to take to the lake"
+
+ANNS = "A tent for three, and a lamp for the night, says Ann."
+
+BOBS = "Bob has the boat, two paddles and a bag of oranges."
+
+KEYSTROKE = 60
+"""How long a keystroke of theirs takes, in milliseconds: so they write longer than the guest, who
+types as fast, thinks between two sentences."""
 
 AT_ONCE = 10.0
 """Much less than the 30 s after which y-websocket itself notices that something is gone."""
@@ -39,17 +49,35 @@ AT_ONCE = 10.0
 async def test_people_and_a_program_write_together(
     program: Program, browser: Browser, screenshots: Path
 ) -> None:
-    ann = await enter(browser, program, "Ann")
-    bob = await enter(browser, program, "Bob")
-    await ann.until_names("Ann", "Bob", GUEST)
-    await bob.until_names("Bob", "Ann", GUEST)
-    await ann.write("What to take to the lake\nA tent for three, says Ann.\n")
-    await bob.write("Bob has the boat, and two paddles.\n")
-    await bob.call("press", keys="Shift+End")
+    async with connect("zmq", id=ROOM, endpoint=program.endpoint) as observer:
+        observer.awareness.set_local_state(None)
+        text = observer.doc.get(TEXT, type=Text)
+        ann = await enter(browser, program, "Ann")
+        bob = await enter(browser, program, "Bob")
+        await ann.until_names("Ann", "Bob", GUEST)
+        await bob.until_names("Bob", "Ann", GUEST)
+        # What the guest writes first could get between what is written at the same time.
+        await ann.until("eyes.text() !== ''")
+        await ann.write(f"{HEADING}\n\n\n")
+        await bob.until_text_has(f"{HEADING}\n\n\n")
+        await until(observer.doc, lambda: f"{HEADING}\n\n\n" in str(text))
+        seen: list[str] = []
+        subscription = text.observe(lambda _: seen.append(str(text)))
+        await ann.call("press", keys="ArrowUp")
+        await bob.call("press", keys="Control+Home")
+        await bob.call("press", keys="ArrowDown")
+        async with create_task_group() as tasks:
+            tasks.start_soon(partial(ann.call, "type", text=ANNS, delay=KEYSTROKE))
+            tasks.start_soon(partial(bob.call, "type", text=BOBS, delay=KEYSTROKE))
+        await until(observer.doc, lambda: SENTENCES[-1] in str(text), timeout=PATIENCE)
+        text.unobserve(subscription)
+        for page in (ann, bob):
+            await page.until_text_has(SENTENCES[-1])
+            assert await page.see("text()") == str(text)
+    assert str(text) == "\n".join([HEADING, BOBS, ANNS, *SENTENCES])
+    assert_all_wrote_at_once(seen)
+    await bob.call("press", keys="Shift+Home")
     for page, other in [(ann, "Bob"), (bob, "Ann")]:
-        await page.until_text_has("says Ann.")
-        await page.until_text_has("two paddles.")
-        await page.until_text_has(SENTENCES[0])
         await page.until_cursors(other, GUEST)
         await page.until_status("Connected")
         assert_same_colors(await page.see("cursors()"), await page.see("people()"))
@@ -264,6 +292,17 @@ async def test_it_ends_at_once_while_pages_are_open(
     for page in pages:
         await page.until_status("Offline")
         await page.close()
+
+
+def assert_all_wrote_at_once(seen: list[str]) -> None:
+    """Make sure that the guest wrote while both others had begun and had not ended."""
+    meanwhile = [
+        guests
+        for _, bobs, anns, *guests in (text.split("\n") for text in seen)
+        if bobs and bobs != BOBS and anns and anns != ANNS
+    ]
+    assert meanwhile
+    assert meanwhile[0] != meanwhile[-1]
 
 
 def name_of(person: dict[str, Any]) -> object:

@@ -16,12 +16,12 @@ import aiohttp
 import pytest
 import trustme
 from aiohttp import web
-from anyio import create_task_group, fail_after
+from anyio import Event, create_task_group, fail_after, sleep_forever
 from anyio.abc import TaskStatus
 from anyio.lowlevel import checkpoint
 from pycrdt import Text
 
-from ycore import ConnectError, ConnectionRejectedError, Room, Rooms, connect
+from ycore import Access, AccessRequest, ConnectError, ConnectionRejectedError, Room, Rooms, connect
 from ycore.testing import until
 from ywire_websocket import WebsocketServer, mount
 
@@ -237,6 +237,35 @@ async def test_a_client_that_does_not_read_does_not_hold_the_shutdown_up() -> No
                 await checkpoint()
             room.doc["text"] = Text("x" * 10_000_000)
     writer.transport.abort()
+
+
+@pytest.mark.parametrize("where", ["authorize", "room"])
+async def test_what_hangs_does_not_hold_the_shutdown_up(where: str) -> None:
+    """Each may take longer than this by itself: until the `handshake_timeout`, or for ever."""
+    is_hanging = Event()
+
+    async def hang(request: AccessRequest) -> Access:
+        is_hanging.set()
+        await sleep_forever()
+        raise AssertionError("woken up")
+
+    class HangingRoom(Room):
+        async def run(self, *, task_status: TaskStatus[None]) -> None:  # type: ignore[override]
+            is_hanging.set()
+            await sleep_forever()
+
+    async def knock(port: int) -> None:
+        with pytest.raises(ConnectError):
+            async with connect("websocket", url=url(port)):
+                raise AssertionError("connected")
+
+    hanging: dict[str, Any] = {"authorize": {"authorize": hang}, "room": {}}[where]
+    application = web.Application()
+    mount(application, "/rooms", room_factory=HangingRoom, **hanging)
+    with fail_after(10):
+        async with create_task_group() as tasks, running(application) as port:
+            tasks.start_soon(knock, port)
+            await is_hanging.wait()
 
 
 async def test_an_application_that_fails_to_start_leaves_nothing_open() -> None:

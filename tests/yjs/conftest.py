@@ -35,6 +35,7 @@ async def node() -> AsyncIterator[Node]:
 
 
 @pytest.fixture
-async def servers() -> AsyncIterator[Servers]:
-    async with run_servers() as servers:
+async def servers(request: pytest.FixtureRequest) -> AsyncIterator[Servers]:
+    """The servers; a test may be parametrized by what serves the websockets."""
+    async with run_servers(getattr(request, "param", "aiohttp")) as servers:
         yield servers

@@ -34,6 +34,6 @@ async def run_guest(kind: str, servers: Servers, room: str, state: object) -> As
             await client.evaluate("awareness.setLocalState(state)", state=state)
             yield Guest(client.id, node.process)
     else:
-        arguments = json.dumps([kind, servers.port(kind), room, state])
+        arguments = json.dumps([kind, servers.address(kind), room, state])
         async with run_process(sys.executable, str(VISITOR), arguments) as process:
             yield Guest(int(await read_line(process)), process)

@@ -11,10 +11,13 @@ from pycrdt import Text
 
 from tests.yjs.node import Node
 from tests.yjs.participants import Participant, YjsParticipant, join
-from tests.yjs.servers import Servers
+from tests.yjs.servers import WEBSOCKET_SERVERS, Servers
 from ycore.testing import until
 
-pytestmark = pytest.mark.needs("node", "tests/yjs")
+pytestmark = [
+    pytest.mark.needs("node", "tests/yjs"),
+    pytest.mark.parametrize("servers", WEBSOCKET_SERVERS, indirect=True),
+]
 
 ROOM = "room"
 

@@ -59,6 +59,21 @@ async def test_somebody_joins_late_and_leaves(
     await scene.shows(JOINED, but="late")
 
 
+async def test_the_room_shows_a_state_of_its_own(
+    scene: Scene, servers: Servers, node: Node
+) -> None:
+    room = await servers.rooms.get(ROOM)
+    scene.introduce("room", room.doc.client_id)
+    for state in (GUEST, {"busy": True}):
+        room.awareness.set_local_state(state)
+        await scene.shows({**JOINED, "room": state})
+    async with join("yjs13", servers, node, ROOM) as late:
+        scene.watch("late", late)
+        await scene.shows({**JOINED, "room": {"busy": True}, "late": {}})
+    room.awareness.set_local_state(None)
+    await scene.shows(JOINED, but="late")
+
+
 @EVERY_KIND
 async def test_somebody_is_killed(scene: Scene, servers: Servers, kind: str) -> None:
     async with run_guest(kind, servers, ROOM, GUEST) as guest:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.yjs.node import Node
-from tests.yjs.servers import Servers
+from tests.yjs.servers import WEBSOCKET_SERVERS, Servers
 
 pytestmark = pytest.mark.needs("node", "tests/yjs")
 
@@ -47,7 +47,21 @@ UNRESERVED = "!'()*"
 """What `encodeURIComponent` leaves as it is, beside what `quote` does."""
 
 
-@pytest.mark.parametrize("name", [*AS_THEY_ARE, *ONLY_ENCODED])
+def does_not_get_through(name: str, kind: str) -> bool:
+    """Whether a name is none for Starlette, whose router knows no line breaks in a path."""
+    return kind == "asgi" and "\n" in name
+
+
+@pytest.mark.parametrize(
+    ("name", "servers"),
+    [
+        (name, kind)
+        for name in [*AS_THEY_ARE, *ONLY_ENCODED]
+        for kind in WEBSOCKET_SERVERS
+        if not does_not_get_through(name, kind)
+    ],
+    indirect=["servers"],
+)
 async def test_everybody_meets_in_one_room(node: Node, servers: Servers, name: str) -> None:
     spellings = [quote(name, safe=UNRESERVED)] + [name] * (name in AS_THEY_ARE)
     async with servers.connect("websocket", id=name), servers.connect("zmq", id=name):
@@ -58,3 +72,20 @@ async def test_everybody_meets_in_one_room(node: Node, servers: Servers, name: s
         (room,) = servers.rooms
         assert room.id == name
         assert len(room.clients) == 2 + 2 * len(spellings)
+
+
+@pytest.mark.parametrize("spelling", [".", "%2E"])
+async def test_a_dot_is_the_room_without_a_name(
+    node: Node, servers: Servers, generation: str, spelling: str
+) -> None:
+    client = await node.open(generation, servers.url, spelling)
+    await client.until_synced()
+    assert [room.id for room in servers.rooms] == [""]
+
+
+@pytest.mark.parametrize("spelling", ["..", "%2e%2E"])
+async def test_two_dots_lead_out_of_the_rooms(
+    node: Node, servers: Servers, generation: str, spelling: str
+) -> None:
+    client = await node.open(generation, servers.url, spelling)
+    await client.until_event("connection-error", "Unexpected server response: 404")

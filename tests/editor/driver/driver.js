@@ -38,7 +38,8 @@ const calls = {
 
   press: ({ page, keys }) => pages.get(page).page.locator('.cm-content').press(keys),
 
-  type: ({ page, text }) => pages.get(page).page.keyboard.type(text),
+  // The delay between two keystrokes is in milliseconds.
+  type: ({ page, text, delay }) => pages.get(page).page.keyboard.type(text, { delay }),
 
   fill: ({ page, label, text }) => pages.get(page).page.getByLabel(label).fill(text),
 

@@ -11,9 +11,9 @@ import anyio
 from ycore import connect
 
 
-async def main(wire: str, port: int, room: str, state: dict[str, Any]) -> None:
+async def main(wire: str, address: dict[str, Any], room: str, state: dict[str, Any]) -> None:
     """Connect and stay."""
-    async with connect(wire, port=port, id=room) as client:
+    async with connect(wire, id=room, **address) as client:
         client.awareness.set_local_state(state)
         sys.stdout.write(f"{client.doc.client_id}\n")
         sys.stdout.flush()
