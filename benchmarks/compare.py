@@ -9,8 +9,8 @@ A delivery is one edit that reached one reader, in however few messages. CPU is 
 of the server's processes. Memory is by how much they grew at most. "load" is the load generator:
 its own CPU, and for how much of the time it was busy; near 100 % it may be what was slow.
 
-Our zmq and memory wires take part in flood and steady. Their load generator is a slower one: its
-clients are those of ycore. The memory wire's server runs in it: its CPU is that of all together.
+The load generator of our zmq and memory wires is a slower one: its clients are those of ycore. The
+memory wire's server runs in it: its CPU and memory are those of all together.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ from benchmarks.report.tables import render
 
 BASE = "ywire"
 SIZE = "size"
-ON_ALL_WIRES = ("flood", "steady")
 ROUNDS = 3
 
 
@@ -85,9 +84,7 @@ def _comparison(name: str, options: argparse.Namespace) -> Comparison:
     if name == "trace":
         given["trace"] = options.trace
     told = ", ".join(f"{key} {value}" for key, value in vars(scenario(**given)).items())
-    # Our other wires are measured where a room is, not where connections are.
-    peers = [peer for peer in options.peers if peer in PEERS or name in ON_ALL_WIRES]
-    results = [Result(peer, peer, name, given) for peer in peers]
+    results = [Result(peer, peer, name, given) for peer in options.peers]
     return Comparison(name, f"{scenario.title} ({told}).", scenario.columns, results)
 
 
