@@ -610,6 +610,12 @@ def test_the_short_way_tells_what_the_long_one_does(data: st.DataObject, seed: i
             assert short is None or short == outcome(walked, changed), changed.hex()
 
 
+@pytest.mark.parametrize("cut_off", ["010105000401008000", "01010500040101748000"])
+def test_the_length_of_a_text_is_cut_off(cut_off: str) -> None:
+    with pytest.raises(ProtocolError):
+        check_update(bytes.fromhex(cut_off))
+
+
 def test_garbage_state_vectors_are_refused() -> None:
     rand = random.Random(21)
     doc: Doc[Any] = Doc()

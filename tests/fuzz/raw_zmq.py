@@ -11,7 +11,7 @@ from anyio import fail_after, wait_readable
 
 from tests.fuzz.mutation import mutate
 from tests.fuzz.stage import PATIENCE
-from ywire_zmq.frames import Ack, Bye, Hello, Ping, Pong, Welcome, decode, encode
+from ywire_zmq.frames import Ack, Bye, Hello, Mark, Ping, Pong, Welcome, decode, encode
 
 __all__ = ["RawPeer", "random_parts", "raw_peer"]
 
@@ -84,6 +84,7 @@ def random_parts(rand: Random, message: bytes) -> list[bytes]:
         encode(Pong()),
         encode(Bye(1000, "enough")),
         encode(Ack(rand.choice([0, 1, 100, 2**64 - 1]))),
+        encode(Mark(rand.choice([0, 1, 100, 2**64 - 1]))),
         bytes([rand.randrange(0xF5, 0x100)]) + message,
         message,
     ]

@@ -9,7 +9,7 @@ import pytest
 from tests.fuzz import zmq_scenes
 from tests.fuzz.stage import Carrier
 from tests.fuzz.zmq_scenes import LIES
-from ywire_zmq.frames import Ack, Ping, Pong, encode
+from ywire_zmq.frames import Ack, Mark, Ping, Pong, encode
 
 # The fixture, whose class is in conftest.py.
 Theatre = Any
@@ -26,8 +26,17 @@ def test_lies_harm_nobody(theatre: Theatre, name: str) -> None:
 
 @pytest.mark.parametrize(
     "frame",
-    [encode(Ping()), encode(Pong()), encode(Ack(0)), b"\xff", b"\xf5\xff", b"\x00", b""],
-    ids=["PING", "PONG", "ACK of nothing", "unknown", "DATA", "half a message", "nothing"],
+    [
+        encode(Ping()),
+        encode(Pong()),
+        encode(Ack(0)),
+        encode(Mark(0)),
+        b"\xff",
+        b"\xf5\xff",
+        b"\x00",
+        b"",
+    ],
+    ids=["PING", "PONG", "ACK of nothing", "MARK", "unknown", "DATA", "half a message", "nothing"],
 )
 def test_a_flood_drowns_nobody(theatre: Theatre, frame: bytes) -> None:
     theatre.play(zmq_scenes.flood, frame, 10_000)

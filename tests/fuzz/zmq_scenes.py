@@ -12,7 +12,7 @@ from tests.fuzz.scenes import ROOM, among_others
 from tests.fuzz.stage import Stage
 from ycore.protocol import encode_step1
 from ycore.replica import EMPTY_STATE
-from ywire_zmq.frames import Ack, Bye, Hello, Ping, Welcome, encode
+from ywire_zmq.frames import Ack, Bye, Hello, Mark, Ping, Welcome, encode
 
 __all__ = ["LIES", "endless_hellos", "flood", "lie", "silent_crowd"]
 
@@ -30,10 +30,12 @@ LIES: dict[str, tuple[list[list[bytes]], int | None]] = {
     "HELLO of another version": ([[b"\xf0\x63\x00\x00\x00\x00"]], UNSUPPORTED_VERSION),
     "HELLO that ends too early": ([[encode(Hello(ROOM, "token"))[:-1]]], MALFORMED),
     "HELLO with more behind it": ([[encode(Hello(ROOM)) + b"x"]], MALFORMED),
-    "HELLO that is no UTF-8": ([[b"\xf0\x02\x00\x01\xff\x00\x00"]], MALFORMED),
+    "HELLO that is no UTF-8": ([[b"\xf0\x03\x00\x01\xff\x00\x00"]], MALFORMED),
     "HELLO of a long room": ([[encode(Hello("r" * 65535))]], TAKEN),
     "ACK of what was not sent": ([HELLO, [encode(Ack(2**63))]], MALFORMED),
     "ACK that is too short": ([HELLO, [b"\xf6\x00"]], MALFORMED),
+    "MARK that is too short": ([HELLO, [b"\xf8\x00"]], MALFORMED),
+    "MARK before HELLO": ([[encode(Mark(1))]], MALFORMED),
     "PING with more behind it": ([HELLO, [b"\xf3\x00"]], MALFORMED),
     "a control frame that nobody knows": ([HELLO, [b"\xff" * 100]], TAKEN),
     "an escaped control frame": ([HELLO, [b"\xf5" + encode(Hello(ROOM))]], TAKEN),

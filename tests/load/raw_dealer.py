@@ -10,10 +10,10 @@ from anyio import EndOfStream, to_thread
 
 from ycore import Channel
 from ywire_zmq.frames import (
-    MESSAGE_COST,
     Ack,
     Bye,
     Hello,
+    Mark,
     Piece,
     Ping,
     Pong,
@@ -54,7 +54,6 @@ class _RawDealer(Channel):
     def __init__(self, id: str, plain: zmq.Socket[bytes]) -> None:  # noqa: A002
         super().__init__(id)
         self._plain = plain
-        self._read = 0
         self._arriving = Arrival(self.limits.max_message_size)
 
     async def send(self, message: bytes) -> None:
@@ -64,10 +63,10 @@ class _RawDealer(Channel):
         while True:
             match decode(await to_thread.run_sync(self._plain.recv)):
                 case bytes(message):
-                    self._acknowledge(message)
                     return message
+                case Mark(number):
+                    self._plain.send(encode(Ack(number)))
                 case Piece() as piece:
-                    self._acknowledge(piece.data)
                     arriving = self._arriving
                     arriving.add(piece)
                     if arriving.is_over:
@@ -78,10 +77,6 @@ class _RawDealer(Channel):
                 case Bye(code, reason):
                     self.close_code, self.close_reason = code, reason
                     raise EndOfStream
-
-    def _acknowledge(self, data: bytes) -> None:
-        self._read += len(data) + MESSAGE_COST
-        self._plain.send(encode(Ack(self._read)))
 
     async def aclose(self, code: int = 1000, reason: str = "") -> None:
         self._plain.send(encode(Bye(code, reason)))

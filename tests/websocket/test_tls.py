@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from typing import Any
 
 import pytest
 import trustme
-from anyio import BrokenResourceError, EndOfStream, connect_tcp, fail_after
+from anyio import BrokenResourceError, EndOfStream, connect_tcp, create_task_group, fail_after
+from anyio.abc import TaskStatus
 from pycrdt import Text
 
 from ycore import Access, AccessRequest, ConnectError
@@ -55,6 +57,27 @@ async def test_an_authority_of_ones_own() -> None:
             await one.flush()
             text = two.doc.get("text", type=Text)
             await until(two.doc, lambda: len(str(text)) == 1_000_000)
+
+
+async def test_the_end_of_a_server_is_nobody_s_fault(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[int | None] = []
+
+    async def read(client: WebsocketClient, *, task_status: TaskStatus[None]) -> None:
+        async with client.open() as channel:
+            await channel.receive()
+            task_status.started()
+            async for _ in channel:
+                pass
+            told.append(channel.close_code)
+
+    with fail_after(10):
+        async with create_task_group() as tasks:
+            async with WebsocketServer(port=0, ssl_context=server_context()) as server:
+                context = client_context()
+                await tasks.start(read, WebsocketClient(url=server.address, ssl_context=context))
+    assert told == [1001]
+    assert not server.stats().drops
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("trusting", [ANOTHER, None])

@@ -13,6 +13,7 @@ from contextlib import (
     suppress,
 )
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
 
@@ -32,6 +33,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from ycore import Channel, Room
 from ywire_zmq import ZmqClient, ZmqServer
+
+# The tests are no installed package.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 PATIENCE_MS = 5000
 

@@ -216,6 +216,6 @@ async def test_nobody_chooses_a_key_without_a_check() -> None:
                 await received.receive_until(b"READY", 100)
                 hello = encode(Hello("room", "the secret"))
                 await stream.send(bytes([0x00, len(hello)]) + hello)
-                await received.receive_until(b"\xf1\x02", 1000)  # WELCOME
+                await received.receive_until(b"\xf1\x03", 1000)  # WELCOME
     (request,) = desk.asked
     assert request.credentials == Credentials(token="the secret")

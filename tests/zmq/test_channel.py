@@ -422,15 +422,15 @@ async def test_a_peer_that_ignores_the_window_is_refused(serve: Serve, raw_peer:
             assert caught.value.code == 1008
 
 
-@pytest.mark.parametrize("total", [1, 2**64 - 1])
+@pytest.mark.parametrize("number", [0, 1, 2**64 - 1])
 async def test_an_acknowledgement_of_what_was_not_sent_is_refused(
-    serve: Serve, raw_peer: Peer, total: int
+    serve: Serve, raw_peer: Peer, number: int
 ) -> None:
     async with serve() as served:
         with raw_peer(served.server.endpoint) as peer:
             peer.send(HELLO)
             channel = await served.accept()
-            peer.send(encode(Ack(total)))
+            peer.send(encode(Ack(number)))
             with pytest.raises(ProtocolViolation):
                 await channel.receive()
 

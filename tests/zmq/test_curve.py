@@ -365,8 +365,8 @@ async def test_old_protocols_are_no_way_around(version: str) -> None:
     size = len(hello) + (version == "ZMTP 1.0")
     beginning = OLD_GREETINGS[version] % size + hello
     async with ZmqServer() as plain, ZmqServer(**EVERYBODY) as encrypted:
-        assert b"\xf1\x02" in await answer(plain, beginning)  # WELCOME: this is how to get in
-        assert b"\xf1\x02" not in await answer(encrypted, beginning)
+        assert b"\xf1\x03" in await answer(plain, beginning)  # WELCOME: this is how to get in
+        assert b"\xf1\x03" not in await answer(encrypted, beginning)
         assert encrypted.stats().connections == 0
 
 
@@ -376,7 +376,7 @@ async def answer(server: ZmqServer, beginning: bytes) -> bytes:
     async with await connect_tcp("127.0.0.1", server.port) as stream:
         await stream.send(beginning)
         with fail_after(5), suppress(EndOfStream, BrokenResourceError):
-            while b"\xf1\x02" not in received:
+            while b"\xf1\x03" not in received:
                 received += await stream.receive()
     return received
 

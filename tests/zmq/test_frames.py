@@ -10,6 +10,7 @@ from ywire_zmq.frames import (
     Bye,
     Control,
     Hello,
+    Mark,
     Piece,
     Ping,
     Pong,
@@ -27,6 +28,7 @@ controls = st.one_of(
     st.just(Ping()),
     st.just(Pong()),
     st.builds(Ack, st.integers(0, 2**64 - 1)),
+    st.builds(Mark, st.integers(0, 2**64 - 1)),
     st.builds(Piece, st.integers(0, 2**64 - 1), st.binary()),
 )
 
@@ -77,12 +79,12 @@ def test_a_control_frame_with_more_behind_it_is_refused(control: Control) -> Non
     "frame",
     [
         b"\xf0",
-        b"\xf0\x02",
-        b"\xf0\x02\x00\x05abc",
-        b"\xf0\x02\x00\x01\xff\x00\x00",
+        b"\xf0\x03",
+        b"\xf0\x03\x00\x05abc",
+        b"\xf0\x03\x00\x01\xff\x00\x00",
         b"\xf1",
-        b"\xf1\x02",
-        b"\xf1\x02" + bytes(12),
+        b"\xf1\x03",
+        b"\xf1\x03" + bytes(12),
         b"\xf2",
         b"\xf2\x03",
         b"\xf2\x03\xe8\xff",
@@ -92,6 +94,8 @@ def test_a_control_frame_with_more_behind_it_is_refused(control: Control) -> Non
         b"\xf6" + bytes(7),
         b"\xf6" + bytes(9),
         b"\xf7" + bytes(7),
+        b"\xf8" + bytes(7),
+        b"\xf8" + bytes(9),
     ],
 )
 def test_a_malformed_control_frame_is_refused(frame: bytes) -> None:

@@ -74,7 +74,7 @@ def _size_of_string(encoded: bytes) -> int | None:
         return size if size > 0 and encoded[0] == size else None
     size = len(encoded) - 2
     # Written in two bytes, the longest that is looked for.
-    return size if encoded[0] & 127 | encoded[1] << 7 == size > 127 else None
+    return size if size > 127 and encoded[0] & 127 | encoded[1] << 7 == size else None
 
 
 def _neighbours(writer: int, start: int, beside: list[tuple[bytes | None, bytes]]) -> Clocks | None:

@@ -83,11 +83,12 @@ class Signal:
         if self._is_set:
             await checkpoint()
         else:
-            self._event = Event()
+            event = self._event = Event()
             try:
-                await self._event.wait()
+                await event.wait()
             finally:
-                self._event = None
+                if self._event is event:
+                    self._event = None
         self._is_set = False
 
 

@@ -97,18 +97,32 @@ class WebsocketChannel(Channel):
                 is_clean = True
         finally:
             # A peer that aiohttp takes for dead may never take what the transport still holds.
-            if not is_clean or self._transport.get_write_buffer_size():
+            if not is_clean or self._holds_something:
                 self._abort()
 
     @property
     def carried(self) -> int:
         """What the system knows of both directions; see `Channel.carried`."""
-        return carried(self._transport.get_extra_info("socket"))
+        return carried(self._connection)
 
     @property
     def taken(self) -> int:
         """What the system knows the peer's system to have; see `Channel.taken`."""
-        return taken(self._transport.get_extra_info("socket"))
+        return taken(self._connection)
+
+    # asyncio's TLS transport knows nothing any more once it was closed twice: it raises.
+
+    @property
+    def _holds_something(self) -> bool:
+        with suppress(AttributeError):
+            return self._transport.get_write_buffer_size() > 0
+        return False
+
+    @property
+    def _connection(self) -> object:
+        with suppress(AttributeError):
+            return self._transport.get_extra_info("socket")
+        return None
 
     @abstractmethod
     async def _close_socket(self, code: int, reason: bytes) -> None:
@@ -202,12 +216,13 @@ class ServerChannel(WebsocketChannel):
         return True
 
     async def _close_socket(self, code: int, reason: bytes) -> None:
+        # From now on "drained" means empty: nothing of what was sent is left behind.
+        with suppress(AttributeError):
+            self._transport.set_write_buffer_limits(0)
         if self._is_deaf():
             await self._close_without_reply(code, reason)
-            return
-        # From now on "drained" means empty: nothing of what was sent is left behind.
-        self._transport.set_write_buffer_limits(0)
-        await self._socket.close(code=code, message=reason)
+        else:
+            await self._socket.close(code=code, message=reason)
         with suppress(OSError, ClientConnectionError):
             await self._writer.drain()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import deque
 from contextlib import suppress
+from secrets import randbits
 
 from anyio import (
     BrokenResourceError,
@@ -21,11 +23,13 @@ from ycore.limits import Limits
 
 from .frames import (
     CONTROL,
+    MARK_STEP,
     MESSAGE_COST,
     PIECE_SIZE,
     WINDOW,
     Ack,
     Bye,
+    Mark,
     Piece,
     Ping,
     Pong,
@@ -75,6 +79,9 @@ class ZmqChannel(ReceivingChannel):
         self._departing: Departure | None = None
         # What all messages and pieces cost together that were ...
         self._sent = self._sent_and_read = 0
+        self._next_mark = MARK_STEP
+        # The marks that the peer has not acknowledged, each with what was sent before it.
+        self._sent_marks: deque[tuple[int, int]] = deque()
         # Who waits.
         self._drained: Event | None = None
         self._answer: Event | None = None
@@ -115,6 +122,9 @@ class ZmqChannel(ReceivingChannel):
             self._departing = Departure(message)
             self._send_pieces()
             return True
+        # Written out, since every delivery goes through here.
+        if self._sent >= self._next_mark and not self._mark():
+            return False
         if not self._transmit(encode_message(message)):
             return False
         self._sent += size + MESSAGE_COST
@@ -214,10 +224,12 @@ class ZmqChannel(ReceivingChannel):
                 self._put(message)
             case Piece() as piece:
                 self._put_piece(piece)
+            case Mark(number):
+                self._put_mark(number)
             case Ping():
                 self.signal(PONG)
-            case Ack(total):
-                self._on_ack(total)
+            case Ack(number):
+                self._on_ack(number)
             case Bye(code, reason):
                 self._on_bye(code, reason)
             case Pong() | None:
@@ -233,8 +245,8 @@ class ZmqChannel(ReceivingChannel):
                     self._departing = None
                     self._note_room()
                     self._note_answer()
-                case Ack(total):
-                    self._on_ack(total)
+                case Ack(number):
+                    self._on_ack(number)
 
     def _on_bye(self, code: int, reason: str) -> None:
         self.close_code, self.close_reason = code, reason
@@ -249,10 +261,14 @@ class ZmqChannel(ReceivingChannel):
     def _is_full(self) -> bool:
         return self._sent - self._sent_and_read >= WINDOW
 
-    def _on_ack(self, total: int) -> None:
-        if not self._sent_and_read <= total <= self._sent:
-            raise ProtocolError("ACK of what was not sent")
-        self._sent_and_read = total
+    def _on_ack(self, number: int) -> None:
+        while self._sent_marks:
+            mark, sent = self._sent_marks.popleft()
+            if mark == number:
+                break
+        else:
+            raise ProtocolError("ACK of no MARK")
+        self._sent_and_read = sent
         self._send_pieces()
         if not self._is_full:
             self._note_room()
@@ -261,13 +277,31 @@ class ZmqChannel(ReceivingChannel):
         """Send of a large message what the window allows."""
         while (departing := self._departing) is not None and not self._is_full:
             piece = departing.next_piece()
-            if not self._try_to_send(encode(piece)):
+            if not self._send_piece(piece):
                 return
-            self._sent += len(piece.data) + MESSAGE_COST
             departing.advance()
             if departing.is_over:
                 self._departing = None
                 self._note_room()
+
+    def _send_piece(self, piece: Piece) -> bool:
+        if self._gone:
+            return False
+        with suppress(BrokenResourceError):
+            is_marked = self._sent < self._next_mark or self._mark()
+            if is_marked and self._transmit(encode(piece)):
+                self._sent += len(piece.data) + MESSAGE_COST
+                return True
+        return False
+
+    def _mark(self) -> bool:
+        """Have the peer acknowledge what was sent; return False if the socket does not take it."""
+        number = randbits(64)
+        if not self._transmit(encode(Mark(number))):
+            return False
+        self._sent_marks.append((number, self._sent))
+        self._next_mark = self._sent + MARK_STEP
+        return True
 
     async def _until_departed(self) -> None:
         while self._departing is not None and not self._gone:

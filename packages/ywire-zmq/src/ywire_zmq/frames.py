@@ -11,8 +11,9 @@ BYE     0xF2 close code u16, reason in UTF-8; the last frame of its sender, and 
 PING    0xF3
 PONG    0xF4 the answer to PING
 DATA    0xF5 a message of the channel that begins with a byte from 0xF0 on
-ACK     0xF6 u64: what the messages cost that the sender of this frame has read so far
+ACK     0xF6 u64: the number of a MARK; as much as came before it is read
 PIECE   0xF7 u64: how many bytes of a message follow after this piece; the next bytes of it
+MARK    0xF8 u64: a random number, to be told by ACK once as much as came before it is read
 ======= ==== ======================================================================================
 
 Control frames of other kinds are ignored, so that later versions can add some.
@@ -26,6 +27,10 @@ not acknowledged cost less than `WINDOW`: so the memory for a peer that does not
 bytes, and full is a state of each connection by itself, though all of them end in one socket. A
 piece counts as read when it has come, unless an earlier message that came in pieces is still to be
 read: there is room for one that is larger than the window.
+
+MARK comes before a message or a piece when those since the last MARK cost `MARK_STEP` or more. Its
+number cannot be guessed: a total could, and who acknowledges without reading would have the sender
+keep whatever it asks for. ACK of one MARK is ACK of all before it.
 """
 
 from __future__ import annotations
@@ -39,6 +44,7 @@ from ycore.errors import ProtocolError
 __all__ = [
     "BYE",
     "CONTROL",
+    "MARK_STEP",
     "MAX_FRAME_SIZE",
     "MESSAGE_COST",
     "PIECE_SIZE",
@@ -48,6 +54,7 @@ __all__ = [
     "Bye",
     "Control",
     "Hello",
+    "Mark",
     "Piece",
     "Ping",
     "Pong",
@@ -57,7 +64,7 @@ __all__ = [
     "encode_message",
 ]
 
-VERSION = 2
+VERSION = 3
 
 CONTROL = 0xF0
 """Frames that begin with this byte or a higher one are control frames."""
@@ -75,6 +82,10 @@ WINDOW = 1024 * 1024
 MESSAGE_COST = 64
 """What a message costs besides its size, for small ones need memory too."""
 
+MARK_STEP = PIECE_SIZE
+"""What messages may cost together before they are marked: so finely is known what the peer reads,
+piece by piece. A mark and its acknowledgement cost as much as a few messages."""
+
 MAX_REASON_SIZE = 123
 """What a websocket's close frame holds (RFC 6455, section 5.5), so that all wires are alike."""
 
@@ -84,7 +95,7 @@ MAX_TEXT_SIZE = 0xFFFF
 UNSUPPORTED_VERSION = 4400
 """The close code for a peer of another version: trying again does not help."""
 
-_HELLO, _WELCOME, BYE, _PING, _PONG, _DATA, _ACK, _PIECE = range(CONTROL, CONTROL + 8)
+_HELLO, _WELCOME, BYE, _PING, _PONG, _DATA, _ACK, _PIECE, _MARK = range(CONTROL, CONTROL + 9)
 _ESCAPE = bytes([_DATA])
 _U16 = struct.Struct(">H")
 _U64 = struct.Struct(">Q")
@@ -131,10 +142,10 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The sender has read messages."""
+    """The sender has read as much as came before a mark."""
 
-    total: int
-    """What all the messages cost together that it has read."""
+    number: int
+    """The number of the mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +159,15 @@ class Piece:
     """The next bytes of the message."""
 
 
-Control = Hello | Welcome | Bye | Ping | Pong | Ack | Piece
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The sender wants to be told when as much as came before this is read."""
+
+    number: int
+    """What nobody can guess who has not read it."""
+
+
+Control = Hello | Welcome | Bye | Ping | Pong | Ack | Piece | Mark
 
 
 def encode_message(message: bytes) -> bytes:
@@ -176,10 +195,12 @@ def encode(control: Control) -> bytes:
                 return bytes([_PING])
             case Pong():
                 return bytes([_PONG])
-            case Ack(total):
-                return bytes([_ACK]) + _U64.pack(total)
+            case Ack(number):
+                return bytes([_ACK]) + _U64.pack(number)
             case Piece(rest, data):
                 return bytes([_PIECE]) + _U64.pack(rest) + data
+            case Mark(number):
+                return bytes([_MARK]) + _U64.pack(number)
     except struct.error as exc:
         raise ValueError(f"{type(control).__name__} has no room for it: {exc}") from exc
 
@@ -234,15 +255,17 @@ def _decode_pong(body: bytes) -> Pong:
 
 
 def _decode_ack(body: bytes) -> Ack:
-    if len(body) != _U64.size:
-        raise ProtocolError(f"ACK has {len(body)} bytes, not {_U64.size}")
-    return Ack(_U64.unpack(body)[0])
+    return Ack(_decode_number("ACK", body))
 
 
 def _decode_piece(body: bytes) -> Piece:
     if len(body) < _U64.size:
         raise ProtocolError(f"PIECE has {len(body)} bytes, not at least {_U64.size}")
     return Piece(_U64.unpack_from(body)[0], body[_U64.size :])
+
+
+def _decode_mark(body: bytes) -> Mark:
+    return Mark(_decode_number("MARK", body))
 
 
 def _decode_data(body: bytes) -> bytes:
@@ -258,6 +281,7 @@ _DECODERS: dict[int, Callable[[bytes], bytes | Control]] = {
     _DATA: _decode_data,
     _ACK: _decode_ack,
     _PIECE: _decode_piece,
+    _MARK: _decode_mark,
 }
 
 
@@ -267,6 +291,13 @@ def _check_version(body: bytes) -> None:
     if body[0] != VERSION:
         text = f"version {body[0]} of the zmq wire is not supported, only {VERSION}"
         raise ProtocolError(text, code=UNSUPPORTED_VERSION)
+
+
+def _decode_number(name: str, body: bytes) -> int:
+    if len(body) != _U64.size:
+        raise ProtocolError(f"{name} has {len(body)} bytes, not {_U64.size}")
+    number: int = _U64.unpack(body)[0]
+    return number
 
 
 def _check_end(rest: bytes) -> None:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections import deque
 
 from anyio import ClosedResourceError, Event
+from anyio.lowlevel import checkpoint
 
 from ycore import Channel, Credentials
 from ycore.errors import MessageTooLargeError, ProtocolError
@@ -16,8 +17,8 @@ from .pieces import Arrival
 
 __all__ = ["ReceivingChannel"]
 
-ACK_STEP = WINDOW // 4
-"""After reading messages of this cost a channel acknowledges them."""
+TURN = WINDOW // 16
+"""After receiving messages of this cost other tasks get their turn, though there may be more."""
 
 
 class ReceivingChannel(Channel):
@@ -40,7 +41,11 @@ class ReceivingChannel(Channel):
         self._large_waiting = 0
         self._arriving: Arrival | None = None
         # What all messages and pieces cost together that have ...
-        self._arrived = self._read = self._acknowledged = 0
+        self._arrived = self._read = 0
+        self._turn_ends = TURN
+        # The peer's marks, each with what had come before it; and one that is read.
+        self._marks: deque[tuple[int, int]] = deque()
+        self._unacknowledged: int | None = None
         self._arrival: Event | None = None
         """Set for who waits in `receive`."""
 
@@ -50,6 +55,9 @@ class ReceivingChannel(Channel):
 
     async def receive(self) -> bytes:
         """Wait for the next message; see `Channel.receive`."""
+        if self._read >= self._turn_ends:
+            self._turn_ends = self._read + TURN
+            await checkpoint()
         while not self._inbox or self._closed:
             if self._closed:
                 raise ClosedResourceError
@@ -62,7 +70,7 @@ class ReceivingChannel(Channel):
             self._read += len(message) + MESSAGE_COST
         else:
             message = self._unpack(message)
-        if self._read - self._acknowledged >= ACK_STEP:
+        if self._marks and self._marks[0][0] <= self._read:
             self._acknowledge()
         return message
 
@@ -75,7 +83,7 @@ class ReceivingChannel(Channel):
         if self._arriving is not None:
             raise ProtocolError("a message between the pieces of another one")
         self._arrived += size + MESSAGE_COST
-        if self._arrived - self._read > WINDOW + limit + MESSAGE_COST:
+        if self._arrived - self._read > WINDOW + size + MESSAGE_COST:
             raise ProtocolError("more messages than the window allows", code=1008)
         self._inbox.append(message)
         if self._arrival is not None:
@@ -110,12 +118,23 @@ class ReceivingChannel(Channel):
         """Count all that has come of a message as read."""
         self._read += arrival.owed
         arrival.owed = 0
-        if self._read - self._acknowledged >= ACK_STEP:
-            self._acknowledge()
+        self._acknowledge()
+
+    def _put_mark(self, number: int) -> None:
+        """Take in a mark."""
+        if self._marks and self._marks[-1][0] == self._arrived:
+            # With nothing in between one says as much as both.
+            self._marks.pop()
+        self._marks.append((self._arrived, number))
+        self._acknowledge()
 
     def _acknowledge(self) -> None:
-        if self._read != self._acknowledged and self.signal(encode(Ack(self._read))):
-            self._acknowledged = self._read
+        """Acknowledge the last mark before which no more has come than is read."""
+        while self._marks and self._marks[0][0] <= self._read:
+            _, self._unacknowledged = self._marks.popleft()
+        number = self._unacknowledged
+        if number is not None and self.signal(encode(Ack(number))):
+            self._unacknowledged = None
 
     def _wake_receiver(self) -> None:
         if self._arrival is not None:

@@ -40,7 +40,8 @@ BUDGET = 200
 
 HIGH_WATER_MARK = WINDOW // MESSAGE_COST + 1024
 """How many frames libzmq keeps for a peer in each direction: all messages of a window, and some
-control frames. It is the window that bounds the bytes, which libzmq does not count."""
+control frames. It is the window that bounds the bytes, which libzmq does not count; control frames
+without end take some 64 bytes each."""
 
 HANDSHAKE_MS = 5_000
 """How long the greeting of two zmq sockets may take."""
