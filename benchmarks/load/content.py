@@ -13,7 +13,7 @@ from pycrdt import Doc, Text, TransactionEvent
 
 from benchmarks.load.state import clocks_of
 from examples.replay.traces import TEXT, Editor, read_trace
-from ycore.protocol import encode_update
+from ycore.protocol import decode, encode_update
 
 __all__ = ["MARKS", "Author", "Edit", "manuscript", "replayed", "typed"]
 
@@ -45,6 +45,12 @@ class Edit:
 
     marker: bytes = b""
     """A random string that is in this update, and in none before it; or nothing."""
+
+    @property
+    def update(self) -> bytes:
+        """The update."""
+        (message,) = decode(self.message)
+        return message.payload
 
 
 class Author:

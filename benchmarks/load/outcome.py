@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import quantiles
 
-__all__ = ["CPU", "GROWTH", "LATENCIES", "LOAD", "RATE", "Column", "Outcome"]
+__all__ = ["CPU", "FLOOR", "GROWTH", "LATENCIES", "LOAD", "RATE", "Column", "Outcome"]
 
 _MILLI, _MICRO, _MEGA = 1e3, 1e6, 1e-6
 _PERCENTILES = (50, 95, 99)
@@ -28,6 +28,7 @@ class Column:
 CPU = Column("cpu_per_delivery", "CPU µs / delivery", _MICRO)
 RATE = Column("deliveries_per_second", "deliveries/s")
 LATENCIES = tuple(Column(f"p{n}", f"p{n} ms", _MILLI) for n in _PERCENTILES)
+FLOOR = Column("floor", "pycrdt alone, µs / edit", _MICRO, is_compared=False)
 GROWTH = Column("peak_growth", "memory MB", _MEGA)
 LOAD = (
     Column("load_cpu", "load CPU s", is_compared=False),

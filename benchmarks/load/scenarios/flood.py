@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from time import process_time
+from typing import Any, ClassVar
+
+from pycrdt import Doc
 
 from benchmarks.load.checking import Check
 from benchmarks.load.content import Edit, manuscript, replayed, typed
 from benchmarks.load.crowd import Target, gathering, wait_for
 from benchmarks.load.meter import metering
-from benchmarks.load.outcome import CPU, GROWTH, LOAD, RATE, Column, Outcome
+from benchmarks.load.outcome import CPU, FLOOR, GROWTH, LOAD, RATE, Column, Outcome
 from benchmarks.load.rooms import ROOM, Room, fill, open_rooms
 from benchmarks.load.scenarios.base import option
 from benchmarks.load.writing import flood, marked_every
 
 __all__ = ["Flood", "Trace"]
 
-_COLUMNS = (CPU, RATE, GROWTH, *LOAD)
+_COLUMNS = (CPU, RATE, GROWTH, *LOAD, FLOOR)
 _OVERHEAD = 25
 """What an edit has besides what is written, in bytes, about."""
 
@@ -74,4 +77,17 @@ async def _measure(
         await wait_for(room.expecting(edits[-1]))
     outcome = Outcome(meter.figures(len(edits) * len(room.readers)))
     outcome.add_faults(Check(room.author, [*before, *edits]).faults(room.readers))
+    outcome.figures[FLOOR.key] = _cost_alone(before, edits)
     return outcome
+
+
+def _cost_alone(before: Sequence[Edit], edits: Sequence[Edit]) -> float:
+    """Return what pycrdt takes to apply an edit, one by one, in seconds of CPU."""
+    doc: Doc[Any] = Doc()
+    for edit in before:
+        doc.apply_update(edit.update)
+    updates = [edit.update for edit in edits]
+    start = process_time()
+    for update in updates:
+        doc.apply_update(update)
+    return (process_time() - start) / len(edits)
