@@ -226,6 +226,8 @@ async def test_a_clock_behind_the_known_one_is_caught_up(server: ServerWire) -> 
         old.awareness.set_local_state({"number": number})
     async with old.connected():
         await sees(room.awareness, lambda: {1: {"number": 4}})
+    # Before that it would be told the state of its old life.
+    await sees(room.awareness, dict)
     known = room.awareness.meta[1]["clock"]
     async with new.connected():
         new.awareness.set_local_state({"newer": True})
