@@ -183,10 +183,6 @@ class Actor:
                 stay.line = await lay_line(self.who, self._tasks, self._port)
                 self.lines.append(stay.line)
                 await self._connect(stay, stay.line)
-        except* ConnectError:
-            # Killed in the moment in which it could not connect: that is all that is left of both.
-            if not stay.scope.cancel_called:
-                raise
         finally:
             stay.ended.set()
 
