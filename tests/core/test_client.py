@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, ClassVar
 
 import pytest
@@ -38,6 +39,7 @@ from ycore import (
     connect,
 )
 from ycore.replica import Replica
+from ycore.updates import check_update
 
 
 class RefusingRoom(Room):
@@ -187,6 +189,28 @@ async def test_a_server_that_does_not_answer_is_a_timeout() -> None:
                 raise AssertionError("connected")
         assert isinstance(caught.value, ConnectTimeoutError)
         assert isinstance(caught.value, ConnectionError)
+
+
+async def test_content_that_takes_longer_to_check_than_to_connect_is_in_time() -> None:
+    text = Text()
+    content = Doc({"text": text})
+    with content.transaction():
+        for _ in range(1_000_000):
+            text.insert(0, "x")
+    update = content.get_update()
+    began = perf_counter()
+    check_update(update)
+    duration = perf_counter() - began
+
+    class LargeRoom(Room):
+        async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+            self.doc.apply_update(update)
+            await super().run(task_status=task_status)
+
+    async with bind("memory", LargeRoom) as server:
+        await server.rooms.get("")
+        async with connect("memory", connect_timeout=duration / 2) as client:
+            assert str(client.doc.get("text", type=Text)) == str(text)
 
 
 async def test_a_permanent_refusal_is_raised() -> None:

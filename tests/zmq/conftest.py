@@ -104,10 +104,11 @@ def raw_peer() -> Iterator[Callable[..., AbstractContextManager[RawPeer]]]:
 
         @contextmanager
         def raw_peer(
-            endpoint: str, *, routing_id: bytes = b"", linger: int = 0
+            endpoint: str, *, routing_id: bytes = b"", linger: int = 0, most_waiting: int = 1000
         ) -> Iterator[RawPeer]:
             with context.socket(zmq.DEALER) as socket:
                 socket.set(zmq.LINGER, linger)
+                socket.set(zmq.SNDHWM, most_waiting)
                 socket.set(zmq.IPV6, 1)
                 socket.set(zmq.RCVTIMEO, PATIENCE_MS)
                 if routing_id:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 import pytest
+import zmq
 from anyio import (
     BrokenResourceError,
     EndOfStream,
@@ -19,6 +20,7 @@ from anyio.abc import SocketStream
 from ycore import ConnectError, ConnectionRejectedError
 from ywire_zmq import ZmqClient, ZmqServer, sockets
 from ywire_zmq.frames import MAX_FRAME_SIZE, Bye, Hello, Welcome, decode, encode
+from ywire_zmq.sockets import MAX_UNREAD
 
 # The fixtures, whose classes are in conftest.py.
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
@@ -87,3 +89,19 @@ async def test_a_frame_that_is_far_too_large_is_not_read(serve: Serve, raw_peer:
         async with served.pair() as (client, server):
             await client.send(b"unharmed")
             assert await server.receive() == b"unharmed"
+
+
+async def test_a_busy_server_takes_in_no_more_than_some_frames(raw_peer: Peer) -> None:
+    async with ZmqServer() as server:
+        with raw_peer(server.endpoint, most_waiting=1) as peer:
+            peer.send(encode(Hello("room")))
+            assert isinstance(decode(await peer.receive()), Welcome)
+            ignored = b"\xff" + bytes(MAX_FRAME_SIZE - 1)
+            sent = 0
+            # The event loop has no turn meanwhile. The system's socket buffers take some, too.
+            while sent < 4 * MAX_UNREAD and peer.socket.poll(200, zmq.POLLOUT):
+                peer.send(ignored)
+                sent += 1
+            assert sent < 2 * MAX_UNREAD
+        async with ZmqClient(port=server.port):
+            pass

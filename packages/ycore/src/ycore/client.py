@@ -39,7 +39,8 @@ class ClientOptions(TypedDict, total=False):
     """Whether to come back when the connection is lost; default True."""
 
     connect_timeout: float
-    """How long connecting and the first sync may take, in seconds; default 10."""
+    """How long connecting may take, and then how long the first sync may make no progress, in
+    seconds; default 10."""
 
     auto_push: bool
     """Whether local changes are sent as they are made, or by `push()`; default True."""

@@ -258,8 +258,8 @@ class Link:
         try:
             with self._connecting as connecting:
                 async with self._wire.open() as channel, background_tasks() as tasks:
-                    tasks.start_soon(self._wait_on, channel, connecting)
                     uplink = self._uplink = self._make_uplink(channel)
+                    tasks.start_soon(self._wait_on, uplink, connecting)
                     await uplink.run()
         except ConnectionRejectedError:
             raise
@@ -271,13 +271,13 @@ class Link:
             )
         return why_lost(uplink.channel, self._wire.address)
 
-    async def _wait_on(self, channel: Channel, connecting: CancelScope) -> None:
-        """Give the server more time for its content whenever some of it has come."""
-        carried = channel.carried
+    async def _wait_on(self, uplink: Uplink, connecting: CancelScope) -> None:
+        """Give the server more time whenever some of its content has come or has been checked."""
+        progress = uplink.progress
         while connecting.deadline < math.inf:
             await sleep(self._connect_timeout / 10)
-            if carried != channel.carried and connecting.deadline < math.inf:
-                carried = channel.carried
+            if progress != uplink.progress and connecting.deadline < math.inf:
+                progress = uplink.progress
                 connecting.deadline = current_time() + self._connect_timeout
 
     def _make_uplink(self, channel: Channel) -> Uplink:

@@ -91,6 +91,8 @@ class Session(ABC):
         self.channel = channel
         self.unknown_messages = 0
         """How many messages were ignored for their unknown type."""
+        self._steps = 0
+        """How many steps the checking of what is large has taken."""
         self._incoming = incoming
         self._outgoing = outgoing
         self._awareness = awareness
@@ -106,6 +108,11 @@ class Session(ABC):
     def failure(self) -> Exception | None:
         """Why this side ended the conversation, if it was for a fault."""
         return self.channel.failure
+
+    @property
+    def progress(self) -> int:
+        """A number that grows while something comes, goes, or is checked; see `Channel.carried`."""
+        return self.channel.carried + self._steps
 
     async def run(self) -> None:
         """Talk until the channel ends or this side ends it, then close the channel.
@@ -238,6 +245,7 @@ class Session(ABC):
                 next(steps)
             except StopIteration as stop:
                 return stop.value
+            self._steps += 1
             await checkpoint()
 
     def _handle(self, kind: Kind, payload: bytes, parsed: Any) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from anyio import CancelScope, Event, create_task_group, sleep_forever
+from anyio import (
+    CancelScope,
+    Event,
+    create_task_group,
+    get_cancelled_exc_class,
+    sleep_forever,
+)
 from anyio.abc import TaskGroup
 
 __all__ = ["background_tasks"]
@@ -50,4 +56,11 @@ async def _hold(tasks: TaskGroup, ended: CancelScope, ready: Event) -> None:
 
 
 def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    return group.exceptions[0] if len(group.exceptions) == 1 else group
+    """Return the only error in a group, or the group if there are several.
+
+    On trio a group also holds the cancellation of whoever was cancelled in the moment of the
+    error. Its scope is still cancelled, and says so at the next checkpoint.
+    """
+    cancelled = get_cancelled_exc_class()
+    errors = [error for error in group.exceptions if not isinstance(error, cancelled)]
+    return errors[0] if len(errors) == 1 else group

@@ -73,7 +73,7 @@ PIECE_SIZE = 64 * 1024
 """A message of more bytes than this travels in pieces that have as many: few enough that a line on
 which one takes longer than a peer may be silent is of no use, and enough to be cheap."""
 
-MAX_FRAME_SIZE = 1024 * 1024
+MAX_FRAME_SIZE = 192 * 1024
 """No frame is that large: not a piece, nor HELLO with the longest texts."""
 
 WINDOW = 1024 * 1024

@@ -38,10 +38,14 @@ MAX_SOCKETS = 65535
 BUDGET = 200
 """How many messages are read in a row before other tasks get their turn."""
 
-HIGH_WATER_MARK = WINDOW // MESSAGE_COST + 1024
-"""How many frames libzmq keeps for a peer in each direction: all messages of a window, and some
+MAX_UNSENT = WINDOW // MESSAGE_COST + 1024
+"""How many frames libzmq keeps for a peer that does not read: all messages of a window, and some
 control frames. It is the window that bounds the bytes, which libzmq does not count; control frames
 without end take some 64 bytes each."""
+
+MAX_UNREAD = 256
+"""How many frames of a peer libzmq takes in while the event loop is busy. They are in nobody's
+window yet, and a hostile peer makes them as large as `MAX_FRAME_SIZE`."""
 
 HANDSHAKE_MS = 5_000
 """How long the greeting of two zmq sockets may take."""
@@ -112,8 +116,8 @@ def open_socket(
     options = {
         zmq.IPV6: int(ipv6),
         zmq.MAXMSGSIZE: MAX_FRAME_SIZE,
-        zmq.SNDHWM: HIGH_WATER_MARK,
-        zmq.RCVHWM: HIGH_WATER_MARK,
+        zmq.SNDHWM: MAX_UNSENT,
+        zmq.RCVHWM: MAX_UNREAD,
         zmq.LINGER: 0,
         zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
         zmq.HEARTBEAT_IVL: PROBE_MS,
