@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-from anyio import create_task_group, fail_after, wait_all_tasks_blocked
+import pytest
+from anyio import TASK_STATUS_IGNORED, create_task_group, fail_after, wait_all_tasks_blocked
+from anyio.abc import TaskStatus
 from pycrdt import Text
 
-from ycore import Channel, ServerWire, bind, connect
+from ycore import Channel, Room, ServerWire, bind, connect
 from ycore.protocol import encode_echo, encode_step1
 from ycore.replica import EMPTY_STATE
 
@@ -86,3 +88,20 @@ async def test_who_was_dropped_for_what_is_counted() -> None:
                     await read(channel)
         await until_nobody_is_there(server)
         assert server.stats().drops == {"protocol error": 2, "too slow": 1}
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError])
+async def test_a_room_that_does_not_serve_is_a_fault_of_the_server(error: type[Exception]) -> None:
+    class FaultyRoom(Room):
+        async def serve(
+            self, client: Channel, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
+        ) -> None:
+            raise error("a disk is full")
+
+    async with bind("memory", FaultyRoom) as server:
+        async with connect("memory").open() as channel:
+            with fail_after(5):
+                await read(channel)
+            assert channel.close_code == 1011
+        await until_nobody_is_there(server)
+        assert server.stats().drops == {"fault of the server": 1}

@@ -58,7 +58,8 @@ class ClientOptions(TypedDict, total=False):
     """See `Limits`."""
 
     close_timeout: float
-    """How long leaving may take, with the edits that are still to be sent; see `Limits`."""
+    """How long the edits that are still to be sent are waited for when leaving, and then the end of
+    the connection; see `Limits`."""
 
 
 class ClientWire(AsyncContextManagerMixin, ABC):

@@ -307,6 +307,8 @@ class ServerWire(AsyncContextManagerMixin, ABC):
         except Exception:
             logger.exception("%s was dropped for a fault of the server", channel.peer)
             code, reason = INTERNAL_ERROR, "internal error"
+            # An OSError of a room's own code is no loss of the connection.
+            channel.failure = channel.failure or RuntimeError(reason)
         finally:
             await self.__close(channel, code, reason)
 
