@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from anyio import BrokenResourceError
+
 from ycore.limits import Limits
 from ywire_zmq.channel import ZmqChannel
 
@@ -13,12 +15,14 @@ __all__ = ["End", "connected_ends"]
 class End(ZmqChannel):
     """One end."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, is_awaited: bool) -> None:
         super().__init__("room", peer="the other end", limits=limits)
+        self._is_awaited = is_awaited
         self.under_way: deque[bytes] = deque()
         """What was sent and not carried yet."""
         self.is_full = False
         """Whether the socket takes nothing."""
+        self.is_broken = False
         self.other: End
 
     def carry(self) -> None:
@@ -29,6 +33,8 @@ class End(ZmqChannel):
                     end.other.deliver(end.under_way.popleft())
 
     def _transmit(self, frame: bytes) -> bool:
+        if self.is_broken:
+            raise BrokenResourceError
         if not self.is_full:
             self.under_way.append(frame)
         return not self.is_full
@@ -37,8 +43,16 @@ class End(ZmqChannel):
         pass
 
 
-def connected_ends(**limits: float) -> tuple[End, End]:
-    """Return both ends of a connection."""
-    one, other = (End(Limits(**limits)) for _ in range(2))  # type: ignore[arg-type]
+def connected_ends(*, are_awaited: bool = True, **limits: float) -> tuple[End, End]:
+    """Return both ends of a connection.
+
+    Args:
+        are_awaited: Whether it is as if somebody had received already, at each end.
+        limits: Of both.
+    """
+    one, other = (
+        End(Limits(**limits), is_awaited=are_awaited)  # type: ignore[arg-type]
+        for _ in range(2)
+    )
     one.other, other.other = other, one
     return one, other

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from anyio import EndOfStream, create_task_group, fail_after
+from anyio import (
+    BrokenResourceError,
+    EndOfStream,
+    create_task_group,
+    fail_after,
+    sleep,
+    wait_all_tasks_blocked,
+)
 from anyio.lowlevel import checkpoint
 
 from tests.slow_lines.ends import End, connected_ends
@@ -100,6 +107,18 @@ async def test_who_does_not_read_is_sent_one_large_message_and_a_window(size: in
     assert fill(sender, message) == count
 
 
+async def test_who_is_not_let_in_may_send_a_window_and_more_later() -> None:
+    sender, receiver = connected_ends(are_awaited=False)
+    assert sender.send_nowait(LARGE)
+    sender.carry()
+    assert WINDOW <= receiver.carried < WINDOW + PIECE_COST
+    async with create_task_group() as tasks:
+        tasks.start_soon(receiver.receive)
+        await wait_all_tasks_blocked()
+        sender.carry()
+    assert receiver.carried > len(LARGE)
+
+
 async def test_a_large_message_does_not_wait_for_small_ones_to_be_read() -> None:
     sender, receiver = connected_ends()
     assert sender.send_nowait(b"small")
@@ -170,7 +189,7 @@ async def test_the_end_comes_after_a_large_message() -> None:
 async def test_who_does_not_take_a_large_message_is_told_of_the_end() -> None:
     sender, receiver = connected_ends(close_timeout=0.05)
     fill(sender)
-    with fail_after(1):
+    with fail_after(5):
         await sender.aclose(1008, "too slow")
     sender.carry()
     with pytest.raises(EndOfStream):
@@ -179,10 +198,107 @@ async def test_who_does_not_take_a_large_message_is_told_of_the_end() -> None:
     assert receiver.close_code == 1008
 
 
+async def test_who_is_told_of_the_end_is_told_nothing_after_it() -> None:
+    sender, receiver = connected_ends(close_timeout=0.05)
+    fill(sender)
+    await sender.aclose(1008, "too slow")
+    await receiver.receive()
+    while receiver.under_way:
+        sender.deliver(receiver.under_way.popleft())
+    sender.beat()
+    assert decode(sender.under_way[-1]) == Bye(1008, "too slow")
+
+
+async def test_a_close_that_is_cancelled_tells_of_the_end_all_the_same() -> None:
+    sender, receiver = connected_ends()
+    fill(sender)
+    async with create_task_group() as tasks:
+        tasks.start_soon(sender.aclose, 4403, "go away")
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    sender.carry()
+    with pytest.raises(EndOfStream):
+        while True:
+            await receiver.receive()
+    assert receiver.close_code == 4403
+
+
+async def test_who_closes_goes_on_showing_that_it_is_there() -> None:
+    sender, _ = connected_ends()
+    fill(sender)
+    async with create_task_group() as tasks:
+        tasks.start_soon(sender.aclose)
+        await wait_all_tasks_blocked()
+        sender.beat()
+        assert decode(sender.under_way.pop()) == Ping()
+        tasks.cancel_scope.cancel()
+
+
+async def test_two_that_close_with_large_messages_under_way_do_not_wait_for_each_other() -> None:
+    ends = connected_ends()
+    for end in ends:
+        assert end.send_nowait(LARGE)
+    with fail_after(5):
+        async with create_task_group() as tasks:
+            for end in ends:
+                tasks.start_soon(end.aclose)
+            await wait_all_tasks_blocked()
+            ends[0].carry()
+            # What has departed is followed by BYE.
+            await wait_all_tasks_blocked()
+            ends[0].carry()
+
+
+@pytest.mark.parametrize("message", [b"small", LARGE], ids=len)
+async def test_a_message_to_nobody_is_an_error(message: bytes) -> None:
+    sender, _ = connected_ends()
+    sender.is_broken = True
+    with pytest.raises(BrokenResourceError):
+        sender.send_nowait(message)
+
+
+async def test_who_takes_nothing_of_a_large_message_is_too_slow_whatever_it_says() -> None:
+    sender, receiver = connected_ends(send_timeout=0.01)
+    fill(sender)
+    await sleep(0.02)
+    assert receiver.signal(encode(Ping()))
+    sender.carry()
+    sender.beat()
+    with fail_after(5), pytest.raises(TimeoutError):
+        await sender.receive()
+
+
+async def test_who_sends_a_part_of_a_large_message_only_is_too_slow() -> None:
+    _, receiver = connected_ends(send_timeout=0.01)
+    receiver.deliver(encode(Piece(1, bytes(PIECE_SIZE))))
+    await sleep(0.02)
+    receiver.deliver(encode(Ping()))
+    receiver.beat()
+    with fail_after(5), pytest.raises(TimeoutError):
+        await receiver.receive()
+
+
+@pytest.mark.parametrize("waiting", [0, 1])
+async def test_who_has_to_wait_with_a_large_message_is_not_too_slow(waiting: int) -> None:
+    sender, receiver = connected_ends(are_awaited=waiting > 0, send_timeout=0.01)
+    for _ in range(waiting + 1):
+        assert sender.send_nowait(LARGE)
+        sender.carry()
+    await sleep(0.02)
+    receiver.beat()
+    with fail_after(5):
+        async with create_task_group() as tasks:
+            tasks.start_soon(receiver.receive)
+            await wait_all_tasks_blocked()
+            sender.carry()
+        for _ in range(waiting):
+            assert await receiver.receive() == LARGE
+
+
 async def test_who_does_not_want_a_large_message_is_not_waited_for() -> None:
     sender, _ = connected_ends()
     fill(sender)
-    with fail_after(1):
+    with fail_after(5):
         async with create_task_group() as tasks:
             tasks.start_soon(sender.aclose)
             await checkpoint()

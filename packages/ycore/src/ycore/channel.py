@@ -75,7 +75,7 @@ class Channel(ABC):
     def grant(self, access: Access) -> None:
         """Allow or forbid the client something; with `Access.NONE` it is turned away."""
         if access is Access.NONE:
-            self.turn_away(AccessDeniedError("access was withdrawn", kind="access withdrawn"))
+            self.turn_away(AccessDeniedError("access was withdrawn"))
         elif access is not self.access:
             self._access, self.refusal = access, None
             self._tell_access()

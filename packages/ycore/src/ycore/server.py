@@ -25,7 +25,7 @@ from .access import AccessRequest, Authorize
 from .admission import Admission, Doorkeeper
 from .channel import Channel
 from .codes import GOING_AWAY, INTERNAL_ERROR, shorten
-from .errors import MessageTooLargeError, ProtocolError, RefusedError
+from .errors import AccessDeniedError, MessageTooLargeError, ProtocolError, RefusedError
 from .limits import Limits
 from .room import Room
 from .rooms import RoomFactory, Rooms
@@ -397,6 +397,9 @@ def _request_of(channel: Channel, wire: str) -> AccessRequest:
 def _kind_of(failure: Exception) -> str:
     """Return under what a failure that ended a connection is counted."""
     match failure:
+        case AccessDeniedError():
+            # Somebody who was inside.
+            return "access withdrawn"
         case RefusedError() as error:
             return error.kind
         case MessageTooLargeError():

@@ -12,6 +12,7 @@ from anyio import (
     ClosedResourceError,
     EndOfStream,
     Event,
+    current_time,
     move_on_after,
     sleep,
 )
@@ -77,6 +78,8 @@ class ZmqChannel(ReceivingChannel):
         self._heard = True
         self._silence = 0
         self._departing: Departure | None = None
+        self._went = 0.0
+        """When the peer has last taken something of what departs."""
         # What all messages and pieces cost together that were ...
         self._sent = self._sent_and_read = 0
         self._next_mark = MARK_STEP
@@ -119,8 +122,7 @@ class ZmqChannel(ReceivingChannel):
         if self._departing is not None or self._sent - self._sent_and_read >= WINDOW:
             return False
         if size > PIECE_SIZE:
-            self._departing = Departure(message)
-            self._send_pieces()
+            self._depart(message)
             return True
         # Written out, since every delivery goes through here.
         if self._sent >= self._next_mark and not self._mark():
@@ -145,9 +147,10 @@ class ZmqChannel(ReceivingChannel):
                 told = not self._gone and await self._say_bye(bye)
                 if told and code in PEACEFUL:
                     await self._until_answered()
-            # A peer that has not taken all of a large message is told all the same.
-            told = told or self._try_to_send(bye)
         finally:
+            # A peer that has not taken all of a large message is told all the same.
+            self._departing = None
+            told = told or self._try_to_send(bye)
             self._release(told=told)
 
     @property
@@ -196,9 +199,21 @@ class ZmqChannel(ReceivingChannel):
         self._heard = False
         if self._silence >= PATIENCE:
             self.lose(f"nothing heard for {self._silence} heartbeats")
-        self.signal(PING)
+        elif self._is_stuck():
+            self.fail(TimeoutError())
+        if not self._closed or self._departing is not None:
+            self._try_to_send(PING)
         self._acknowledge()
-        self._send_pieces()
+        self._go_on_sending()
+
+    def _is_stuck(self) -> bool:
+        """Whether a large message is under way of which nothing has moved for long.
+
+        Nothing of it waits in `send`, so that nobody else would notice.
+        """
+        earliest = current_time() - self.limits.send_timeout
+        departs = self._departing is not None and self._went < earliest
+        return departs or (self._arriving is not None and self._has_room and self._came < earliest)
 
     def signal(self, frame: bytes) -> bool:
         """Send a frame if that is possible; return whether it was."""
@@ -247,6 +262,9 @@ class ZmqChannel(ReceivingChannel):
                     self._note_answer()
                 case Ack(number):
                     self._on_ack(number)
+                case Mark(number) if self._departing is not None:
+                    # Who closes too, with a large message under way, must not wait for this end.
+                    self._try_to_send(encode(Ack(number)))
 
     def _on_bye(self, code: int, reason: str) -> None:
         self.close_code, self.close_reason = code, reason
@@ -269,13 +287,37 @@ class ZmqChannel(ReceivingChannel):
         else:
             raise ProtocolError("ACK of no MARK")
         self._sent_and_read = sent
-        self._send_pieces()
+        self._went = current_time()
+        self._go_on_sending()
         if not self._is_full:
             self._note_room()
 
+    def _depart(self, message: bytes) -> None:
+        """Begin to send a large message.
+
+        Raises:
+            BrokenResourceError: The connection broke.
+        """
+        self._departing = Departure(message)
+        self._went = current_time()
+        try:
+            self._send_pieces()
+        except BrokenResourceError:
+            self._departing = None
+            raise
+
+    def _go_on_sending(self) -> None:
+        """Send more of a large message; that the connection broke is told where it is read."""
+        with suppress(BrokenResourceError):
+            self._send_pieces()
+
     def _send_pieces(self) -> None:
-        """Send of a large message what the window allows."""
-        while (departing := self._departing) is not None and not self._is_full:
+        """Send of a large message what the window allows.
+
+        Raises:
+            BrokenResourceError: The connection broke.
+        """
+        while (departing := self._departing) is not None and not (self._is_full or self._gone):
             piece = departing.next_piece()
             if not self._send_piece(piece):
                 return
@@ -285,13 +327,10 @@ class ZmqChannel(ReceivingChannel):
                 self._note_room()
 
     def _send_piece(self, piece: Piece) -> bool:
-        if self._gone:
-            return False
-        with suppress(BrokenResourceError):
-            is_marked = self._sent < self._next_mark or self._mark()
-            if is_marked and self._transmit(encode(piece)):
-                self._sent += len(piece.data) + MESSAGE_COST
-                return True
+        is_marked = self._sent < self._next_mark or self._mark()
+        if is_marked and self._transmit(encode(piece)):
+            self._sent += len(piece.data) + MESSAGE_COST
+            return True
         return False
 
     def _mark(self) -> bool:
@@ -315,7 +354,7 @@ class ZmqChannel(ReceivingChannel):
     async def _wait_for_room(self) -> None:
         if not self._is_full:
             await sleep(RETRY_INTERVAL)
-            self._send_pieces()
+            self._go_on_sending()
             return
         if self._drained is None:
             self._drained = Event()

@@ -7,7 +7,7 @@ are control frames, big-endian:
 ======= ==== ======================================================================================
 HELLO   0xF0 version u8, room: u16 and UTF-8, token: u16 and UTF-8; client to server, first, once
 WELCOME 0xF1 version u8, heartbeat in ms u32, largest message u64; server to client, the answer
-BYE     0xF2 close code u16, reason in UTF-8; the last frame of its sender, and answered with BYE
+BYE     0xF2 close code u16, reason in UTF-8; answered with BYE; after it comes nothing but PING
 PING    0xF3
 PONG    0xF4 the answer to PING
 DATA    0xF5 a message of the channel that begins with a byte from 0xF0 on
@@ -26,7 +26,7 @@ A message, and each piece, costs its size plus `MESSAGE_COST`. One may be sent w
 not acknowledged cost less than `WINDOW`: so the memory for a peer that does not read is bounded in
 bytes, and full is a state of each connection by itself, though all of them end in one socket. A
 piece counts as read when it has come, unless an earlier message that came in pieces is still to be
-read: there is room for one that is larger than the window.
+read, or its sender is not let in yet: there is room for one that is larger than the window.
 
 MARK comes before a message or a piece when those since the last MARK cost `MARK_STEP` or more. Its
 number cannot be guessed: a total could, and who acknowledges without reading would have the sender

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import deque
 
-from anyio import ClosedResourceError, Event
+from anyio import ClosedResourceError, Event, current_time
 from anyio.lowlevel import checkpoint
 
 from ycore import Channel, Credentials
@@ -36,10 +36,14 @@ class ReceivingChannel(Channel):
         self._closed = False
         self._end: Exception | None = None
         """Why nothing more will be received."""
+        self._is_awaited = False
+        """Whether anybody has ever wanted to receive: a server does once it has let its peer in."""
         # What has come and was not received yet, and how many of it came in pieces.
         self._inbox: deque[bytes | Arrival] = deque()
         self._large_waiting = 0
         self._arriving: Arrival | None = None
+        self._came = 0.0
+        """When there has last been something new of what arrives, or new room for it."""
         # What all messages and pieces cost together that have ...
         self._arrived = self._read = 0
         self._turn_ends = TURN
@@ -58,6 +62,9 @@ class ReceivingChannel(Channel):
         if self._read >= self._turn_ends:
             self._turn_ends = self._read + TURN
             await checkpoint()
+        if not self._is_awaited:
+            self._is_awaited = True
+            self._make_room()
         while not self._inbox or self._closed:
             if self._closed:
                 raise ClosedResourceError
@@ -96,7 +103,8 @@ class ReceivingChannel(Channel):
         cost = len(piece.data) + MESSAGE_COST
         arriving.owed += cost
         self._arrived += cost
-        if not self._large_waiting:
+        self._came = current_time()
+        if self._has_room:
             self._settle(arriving)
         elif self._arrived - self._read > WINDOW + cost:
             raise ProtocolError("more pieces than the window allows", code=1008)
@@ -107,12 +115,22 @@ class ReceivingChannel(Channel):
             self._wake_receiver()
 
     def _unpack(self, arrived: Arrival) -> bytes:
-        """Return what came in pieces; now there may be room for the next such message."""
+        """Return what came in pieces."""
         self._settle(arrived)
         self._large_waiting -= 1
-        if not self._large_waiting and self._arriving is not None:
-            self._settle(self._arriving)
+        self._make_room()
         return arrived.message
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether what arrives may become larger than the window."""
+        return self._is_awaited and not self._large_waiting
+
+    def _make_room(self) -> None:
+        """Take in what arrives, if it was held up."""
+        if self._has_room and self._arriving is not None:
+            self._came = current_time()
+            self._settle(self._arriving)
 
     def _settle(self, arrival: Arrival) -> None:
         """Count all that has come of a message as read."""

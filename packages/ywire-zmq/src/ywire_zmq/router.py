@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import zmq
-from anyio import BrokenResourceError, create_task_group, sleep
+from anyio import BrokenResourceError, create_task_group, current_time, sleep
 from anyio.lowlevel import checkpoint
 
 from ycore import Credentials
@@ -28,6 +29,10 @@ FIRST_PART = NOBLOCK | int(zmq.SNDMORE)
 PROBE_DELAYS = (0.0, 0.02, 0.08, 0.4)
 """When to look after a peer whose connection may be gone, in seconds, each after the one before:
 the event may come before libzmq has taken its connection from the ROUTER."""
+
+LAST_WORDS = 0.5
+"""How long what somebody sent who is gone is waited for while others send all the time, in seconds,
+each time that something comes: libzmq takes from all in turn."""
 
 GENERATED_IDENTITY_SIZE = 5
 
@@ -65,6 +70,16 @@ class PeerChannel(ZmqChannel):
         self._router.forget(self, told=told)
 
 
+@dataclass(frozen=True, slots=True)
+class _Burial:
+    """Who is gone may have sent something before."""
+
+    carried: int
+    """How much of it had come."""
+
+    since: float
+
+
 class Router:
     """A ROUTER socket: who its peers are, and what arrives for whom."""
 
@@ -98,7 +113,7 @@ class Router:
         self._channels: dict[bytes, PeerChannel] = {}
         self._by_descriptor: dict[int, set[PeerChannel]] = {}
         self._dismissed: dict[bytes, None] = {}
-        self._dying: list[PeerChannel] = []
+        self._dying: dict[PeerChannel, _Burial] = {}
 
     async def run(self, monitor: Monitor) -> None:
         """Receive, and find out who is gone, until cancelled."""
@@ -130,8 +145,9 @@ class Router:
 
     def bury(self, channel: PeerChannel) -> None:
         """Take note that a peer is gone: its channel ends once all it has sent is received."""
-        self._dying.append(channel)
-        self._readiness.ring()
+        if channel not in self._dying:
+            self._dying[channel] = _Burial(channel.carried, current_time())
+            self._readiness.ring()
 
     def forget(self, channel: PeerChannel, *, told: bool) -> None:
         """Take note that a channel is closed, and whether the peer was told so."""
@@ -149,6 +165,7 @@ class Router:
     async def _receive(self) -> None:
         while True:
             if self._drain():
+                self._end_silent()
                 await checkpoint()
                 continue
             self._end_dying()
@@ -179,9 +196,22 @@ class Router:
             self._socket.recv(NOBLOCK)
 
     def _end_dying(self) -> None:
-        for channel in self._dying:
+        """Let all end who are gone: what they had sent is received."""
+        dying, self._dying = self._dying, {}
+        for channel in dying:
             channel.lose("the client is gone")
-        self._dying.clear()
+
+    def _end_silent(self) -> None:
+        """Let those end of whom nothing comes any more, while others send all the time."""
+        if not self._dying:
+            return
+        now = current_time()
+        for channel, burial in list(self._dying.items()):
+            if channel.carried != burial.carried:
+                self._dying[channel] = _Burial(channel.carried, now)
+            elif now - burial.since > LAST_WORDS:
+                del self._dying[channel]
+                channel.lose("the client is gone")
 
     # Strangers
 
@@ -254,8 +284,11 @@ class Router:
     async def _keep_alive(self) -> None:
         while True:
             await sleep(self._heartbeat)
-            for channel in list(self._channels.values()):
-                channel.beat()
+            self._beat()
+
+    def _beat(self) -> None:
+        for channel in list(self._channels.values()):
+            channel.beat()
 
     async def _probe(self, channels: Iterable[PeerChannel]) -> None:
         """Send to peers whose connection may be gone: libzmq refuses if it is."""
