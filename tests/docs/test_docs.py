@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import pytest
 
 import ycore
 from ycore import ClientOptions, Limits, Rooms, ServerOptions
+from ycore.limits import MIB
 from ycore.wires import accepted_options, find_wire
 
 ROOT = Path(__file__).parents[2]
@@ -137,8 +139,30 @@ def test_the_options_are_those_of_the_constructors() -> None:
         assert accepted_options(base).keys() == options.__annotations__.keys()
 
 
-def test_every_limit_is_documented_with_its_default() -> None:
+def _documented_limits() -> dict[str, list[float]]:
+    """Return the numbers in the defaults of the table of limits: of bytes, seconds, or things."""
     protocol = (ROOT / "docs" / "protocol.md").read_text()
-    limits = {**vars(Limits()), "max_rooms": Rooms().max_rooms, "max_clients": Rooms().max_clients}
-    for name in limits:
-        assert f"| `{name}` |" in protocol, name
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", protocol, re.MULTILINE)
+    return {
+        name: [
+            float(number.replace(",", "")) * (MIB if unit else 1)
+            for number, unit in re.findall(r"(\d[\d,]*)( MiB)?", default)
+        ]
+        for name, default in rows
+    }
+
+
+def _default_of(make: Any, option: str) -> float:
+    default: float = signature(make).parameters[option].default
+    return default
+
+
+def test_every_limit_is_documented_with_its_default() -> None:
+    limits = {name: [default] for name, default in vars(Limits()).items()}
+    limits["max_connections"] = [_default_of(ycore.ServerWire, "max_connections")]
+    for name in ("max_rooms", "max_clients"):
+        limits[name] = [_default_of(Rooms, name)]
+    limits["heartbeat"] = [
+        _default_of(find_wire(wire).server, "heartbeat") for wire in ("websocket", "zmq")
+    ]
+    assert _documented_limits() == limits

@@ -14,7 +14,7 @@ from anyio import Event, create_task_group, fail_after
 from tests.faults.edits import edits_of
 from tests.faults.marks import networked_wires
 from tests.faults.status import watching_status
-from tests.faults.wires import NOTICE, join, port_of, serve
+from tests.faults.wires import join, port_of, serve
 from tests.faults.writing import Writer, until_all_have_all
 from tests.network.proxy import Proxy, open_proxy
 from ycore import Access, AccessRequest, Room, Status
@@ -22,6 +22,15 @@ from ycore import Access, AccessRequest, Room, Status
 pytestmark = networked_wires
 
 PATIENCE = 20.0
+
+SILENCE = 0.6
+"""How long a peer may be silent, in seconds."""
+
+HEARTBEATS = {"websocket": SILENCE / 1.5, "zmq": SILENCE / 3}
+
+IN_TIME = 7 * SILENCE
+"""Within this who is silent is given up on a busy machine too, but not by a heartbeat that is ten
+times as long."""
 
 LARGE = 5_000_000
 """More bytes than the system takes for somebody who does not read."""
@@ -50,11 +59,12 @@ class Scene:
 @asynccontextmanager
 async def playing(wire: str, **options: Any) -> AsyncIterator[Scene]:
     """Have Ann and Bob connected; the options are those of Ann's client."""
+    common: dict[str, Any] = {"heartbeat": HEARTBEATS[wire], "close_timeout": 1}
     async with (
-        serve(wire, close_timeout=1) as server,
-        join(wire, port_of(server)) as direct,
+        serve(wire, **common) as server,
+        join(wire, port_of(server), **common) as direct,
         open_proxy(port_of(server)) as proxy,
-        join(wire, proxy.port, close_timeout=1, **options) as client,
+        join(wire, proxy.port, **{**common, **options}) as client,
     ):
         room = await server.rooms.get(direct.id)
         yield Scene(Writer(client, "Ann"), Writer(direct, "Bob"), room, proxy)
@@ -84,8 +94,9 @@ async def test_both_ends_notice_and_the_client_comes_back(
             await scene.until_together()
             async with watching_status(ann.client) as status:
                 break_(scene.proxy)
-                await bob.until_sees(timeout=NOTICE)
-                await status.until_lost()
+                with fail_after(IN_TIME):
+                    await bob.until_sees()
+                    await status.until_lost()
                 assert ann.sees([])
                 for writer in (ann, bob):
                     for _ in range(10):
@@ -102,7 +113,7 @@ async def test_who_was_given_up_unawares_comes_back(wire: str) -> None:
         await scene.until_together()
         # A zmq server tells its clients its own heartbeat: this one goes on hearing it for a while.
         scene.proxy.stall(to_client=wire == "websocket")
-        await scene.bob.until_sees(timeout=NOTICE)
+        await scene.bob.until_sees(timeout=IN_TIME)
         assert scene.ann.client.status is Status.CONNECTED
         scene.ann.write()
         scene.bob.write()
@@ -116,7 +127,8 @@ async def test_an_attempt_that_gets_no_answer_is_given_up_and_repeated(wire: str
         await scene.until_together()
         async with watching_status(scene.ann.client) as status:
             scene.proxy.stall()
-            await status.until_lost()
+            with fail_after(IN_TIME):
+                await status.until_lost()
             await status.until_an_attempt_fails()
             scene.ann.write()
             scene.bob.write()
@@ -137,8 +149,9 @@ async def test_a_connection_that_stalls_in_mid_message_is_noticed(wire: str) -> 
                 large = f"{writer.name}: " + "x" * LARGE
                 edits_of(writer.client.doc).append(large)
                 writer.written.append(large)
-            await bob.until_sees(timeout=NOTICE)
-            await status.until_lost()
+            with fail_after(IN_TIME):
+                await bob.until_sees()
+                await status.until_lost()
             scene.proxy.resume()
             await status.until_back()
         await scene.until_together()

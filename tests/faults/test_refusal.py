@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from anyio import TASK_STATUS_IGNORED, create_task_group, fail_after, sleep_forever
+from anyio import (
+    TASK_STATUS_IGNORED,
+    ClosedResourceError,
+    create_task_group,
+    fail_after,
+    sleep_forever,
+)
 from anyio.abc import TaskStatus
 
 from tests.faults.edits import edits_of
 from tests.faults.marks import every_wire
 from tests.faults.wires import ROOM, join, port_of, serve
-from ycore import Channel, ConnectionRejectedError, Room, ServerWire, Status
+from ycore import Channel, ClientWire, ConnectionRejectedError, Room, ServerWire, Status
 
 pytestmark = every_wire
 
@@ -98,15 +104,26 @@ async def test_who_is_refused_when_it_comes_back_stops(wire: str) -> None:
 
 
 async def test_whoever_waits_for_a_flush_is_told_of_the_refusal(wire: str) -> None:
-    """It is the refusal that comes out, not that the client can be used no more."""
-    async with serve(wire, Porter) as server, create_task_group() as tasks:
+    """It is the refusal that comes out of the block; who waits outside of it is told of the end."""
+
+    async def flush_on(client: ClientWire) -> None:
+        while True:
+            edits_of(client.doc).append("as long as it goes")
+            await client.flush()
+
+    async def flush_to_the_end(client: ClientWire) -> None:
+        with pytest.raises(ClosedResourceError):
+            await flush_on(client)
+
+    async with serve(wire, Porter) as server:
         room = await porter_of(server)
-        with fail_after(PATIENCE), pytest.raises(ConnectionRejectedError, match=REASON):
-            async with join(wire, port_of(server)) as client:
-                tasks.start_soon(room.put_out, 4403)
-                while True:
-                    edits_of(client.doc).append("as long as it goes")
-                    await client.flush()
+        with fail_after(PATIENCE):
+            async with create_task_group() as outside:
+                with pytest.raises(ConnectionRejectedError, match=REASON):
+                    async with join(wire, port_of(server)) as client:
+                        outside.start_soon(flush_to_the_end, client)
+                        outside.start_soon(room.put_out, 4403)
+                        await flush_on(client)
 
 
 async def test_who_is_refused_while_it_leaves_is_told_so(

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from anyio import fail_after
+from anyio import fail_after, move_on_after
 from pycrdt import Text
 
+from tests.network.proxy import Proxy, open_proxy
 from tests.yjs.client import BOUND
 from tests.yjs.foreign_servers import COMMANDS, ForeignServer, run_foreign_server
 from tests.yjs.node import Node
@@ -28,7 +29,7 @@ async def server(
         yield server
 
 
-def client_of(server: ForeignServer) -> ClientWire:
+def client_of(server: ForeignServer | Proxy) -> ClientWire:
     return connect("websocket", id=ROOM, port=server.port)
 
 
@@ -73,9 +74,15 @@ async def test_everybody_writes(everybody: list[Participant]) -> None:
 
 
 async def test_what_was_flushed_is_there(server: ForeignServer) -> None:
-    async with client_of(server) as ann:
+    """And as long as nothing gets to the server, a flush goes on, which only time tells."""
+    async with open_proxy(server.port) as line, client_of(line) as ann:
+        line.stall(to_client=False)
         text = ann.doc.get("text", type=Text)
         text += "x" * 100_000
+        with move_on_after(0.2) as waiting:
+            await ann.flush()
+        assert waiting.cancelled_caught
+        line.resume()
         with fail_after(BOUND):
             await ann.flush()
         async with client_of(server) as late:
