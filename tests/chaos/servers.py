@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from pycrdt import Doc, TransactionEvent
 
 from tests.chaos.actions import Fate, Restart
-from ycore import Access, Room, Rooms, ServerWire, bind
+from ycore import Access, Channel, Room, Rooms, ServerWire, bind
 
 __all__ = ["Site"]
 
@@ -40,9 +40,16 @@ Disk = dict[str, list[bytes]]
 class StoredRoom(Room):
     """A room that writes every change to a disk, and takes its time to load and to close."""
 
-    def __init__(self, disk: Disk, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        disk: Disk,
+        on_newcomer: Callable[[str], None],
+        id: str,  # noqa: A002
+    ) -> None:
         super().__init__(id)
         self._updates = disk.setdefault(id, [])
+        self._on_newcomer = on_newcomer
+        self._present: set[Channel] = set()
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         await sleep(LATENCY)
@@ -56,6 +63,21 @@ class StoredRoom(Room):
             self._updates[:] = [self.doc.get_update()]
             with CancelScope(shield=True):
                 await sleep(LATENCY)
+
+    async def serve(
+        self, client: Channel, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
+    ) -> None:
+        self._on_newcomer(self.id)
+        self._present.add(client)
+        try:
+            await super().serve(client, task_status=task_status)
+        finally:
+            self._present.discard(client)
+
+    def grant(self, access: Access) -> None:
+        """Allow everybody who is there so much."""
+        for client in self._present:
+            client.grant(access)
 
     def _write(self, event: TransactionEvent) -> None:
         self._updates.append(event.update)
@@ -89,6 +111,7 @@ class Site:
         *,
         break_connections: Callable[[Iterable[str]], None],
         on_loss: Callable[[], None],
+        on_newcomer: Callable[[str], None],
     ) -> None:
         """Make a site.
 
@@ -96,10 +119,12 @@ class Site:
             wires: The wires.
             break_connections: Called to have all connections of some wires broken.
             on_loss: Called when the content of all rooms is gone.
+            on_newcomer: Called with the id of a room before somebody enters it, who may write.
         """
         self._wires = tuple(wires)
         self._break_connections = break_connections
         self._on_loss = on_loss
+        self._on_newcomer = on_newcomer
         self._disk: Disk = {}
         self._ports: dict[str, int] = {}
         self._down: set[str] = set()
@@ -124,15 +149,10 @@ class Site:
         """Return where to connect, or None if the host of the servers is down."""
         return None if wire in self._down else self._ports[wire]
 
-    def room(self, id: str) -> Room | None:  # noqa: A002
+    def room(self, id: str) -> StoredRoom | None:  # noqa: A002
         """Return a room if it is open."""
-        return next((room for room in self._rooms or () if room.id == id), None)
-
-    def grant(self, id: str, access: Access) -> None:  # noqa: A002
-        """Allow those who are in a room, if it is open, so much."""
-        if (room := self.room(id)) is not None:
-            for channel in room.clients:
-                channel.grant(access)
+        rooms = (room for room in self._rooms or () if isinstance(room, StoredRoom))
+        return next((room for room in rooms if room.id == id), None)
 
     def document(self, id: str) -> Doc[Any]:  # noqa: A002
         """Return the document of a room: the room's own, or what is on the disk."""
@@ -162,7 +182,7 @@ class Site:
             self._down.difference_update(restart.wires)
 
     async def _open_rooms(self) -> None:
-        rooms = Rooms(partial(StoredRoom, self._disk), linger=LINGER)
+        rooms = Rooms(partial(StoredRoom, self._disk, self._on_newcomer), linger=LINGER)
         self._rooms = await self._enter("rooms", rooms)
 
     async def _close_rooms(self) -> None:

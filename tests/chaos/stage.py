@@ -90,6 +90,7 @@ class Stage:
             dict.fromkeys(who.wire for who in play.cast),
             break_connections=self._break_connections,
             on_loss=self._note_loss,
+            on_newcomer=self._note_thaw,
         )
         self._actors = [
             Actor(
@@ -109,7 +110,8 @@ class Stage:
         """How often what has happened so far."""
         connections = sum(line.connections for actor in self._actors for line in actor.lines)
         confirmed = sum(len(ledger) for ledger in self._ledgers.values())
-        return self._done + Counter(connections=connections, confirmed=confirmed)
+        refused = sum(ledger.refused for ledger in self._ledgers.values())
+        return self._done + Counter(connections=connections, confirmed=confirmed, refused=refused)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -136,9 +138,9 @@ class Stage:
                     case Restart():
                         restarts.start_soon(self._site.restart, step.action)
                     case Freeze(id):
-                        self._site.grant(id, Access.READ)
+                        self._freeze(id)
                     case Thaw(id):
-                        self._site.grant(id, Access.READ_WRITE)
+                        self._thaw(id)
                     case _:
                         self._do(step.action)
 
@@ -149,7 +151,7 @@ class Stage:
             AssertionError: It takes too long, or what has been confirmed is not there.
         """
         for id in self._ledgers:  # noqa: A001
-            self._site.grant(id, Access.READ_WRITE)
+            self._thaw(id)
         restless = {actor.who.name for actor in self._actors}
 
         async def rest(actor: Actor) -> None:
@@ -206,10 +208,32 @@ class Stage:
         for id, ledger in self._ledgers.items():  # noqa: A001
             ledger.lose(actor.document for actor in self._actors if actor.who.room == id)
 
+    def _note_thaw(self, id: str) -> None:  # noqa: A002
+        self._ledgers[id].thaw(partial(self._has_arrived, id))
+
     def _is_there(self, id: str, fact: Fact) -> bool:  # noqa: A002
         return holds(self._site.document(id), fact)
 
+    def _has_arrived(self, id: str, fact: Fact) -> bool:  # noqa: A002
+        """Tell whether the server, or another client than who made it, has a fact."""
+        others = (
+            actor.document
+            for actor in self._actors
+            if actor.who.room == id and not fact.mark.startswith(f"{actor.who.name}-")
+        )
+        return self._is_there(id, fact) or any(holds(document, fact) for document in others)
+
     # What actions mean
+
+    def _freeze(self, id: str) -> None:  # noqa: A002
+        if (room := self._site.room(id)) is not None:
+            room.grant(Access.READ)
+            self._ledgers[id].freeze()
+
+    def _thaw(self, id: str) -> None:  # noqa: A002
+        self._note_thaw(id)
+        if (room := self._site.room(id)) is not None:
+            room.grant(Access.READ_WRITE)
 
     def _do(self, action: ClientAction) -> None:
         actor = self._parts[action.who]

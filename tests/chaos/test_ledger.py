@@ -91,3 +91,24 @@ def test_a_confirmation_may_be_older_than_a_loss() -> None:
     ledger.lose([])
     ledger.confirm([entry], absent)
     ledger.check(new_document(), [])
+
+
+def test_what_was_made_while_nobody_might_write_must_not_arrive() -> None:
+    ledger = Ledger()
+    ledger.freeze()
+    ledger.note(Fact("a", is_spent=False))
+    ledger.thaw(present)
+    with pytest.raises(AssertionError, match=r"written by who may only read: \+a"):
+        ledger.check(new_document(), [])
+
+
+def test_what_was_made_before_or_afterwards_may_arrive() -> None:
+    ledger = Ledger()
+    ledger.note(Fact("a", is_spent=False))
+    ledger.freeze()
+    ledger.note(Fact("b", is_spent=False))
+    ledger.thaw(absent)
+    ledger.note(Fact("c", is_spent=False))
+    ledger.thaw(present)
+    ledger.check(new_document(), [])
+    assert ledger.refused == 1

@@ -33,7 +33,7 @@ class Verdict:
     """How many frames were answered by which close code; None: they were taken."""
 
     memory: list[int] = field(default_factory=list)
-    """What the server's process needed after each batch, in KiB."""
+    """What was allocated in the processes of both ends after each batch, in KiB."""
 
 
 async def run(
@@ -58,7 +58,7 @@ async def run(
             report = await stage.report()
             assert report.pid == pid
             assert not report.complaints, "\n".join(report.complaints)
-            verdict.memory.append(report.memory)
+            verdict.memory.append(await stage.memory())
     return verdict
 
 

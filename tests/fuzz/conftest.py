@@ -13,6 +13,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from tests.fuzz.sandbox import Sandbox, SceneFailedError
+from tests.fuzz.scenes import rehearsal, without_loss_of_memory
 from tests.fuzz.stage import CARRIERS, Carrier, Stage
 
 Arguments = ParamSpec("Arguments")
@@ -32,10 +33,11 @@ class Theatre:
         **options: Arguments.kwargs,
     ) -> None:
         """Play a scene; the test fails if it fails, or if its process dies."""
-        if self._sandbox is None:
-            self._sandbox = Sandbox(self.carrier)
         try:
-            self._sandbox.play(scene, *arguments, **options)
+            if self._sandbox is None:
+                self._sandbox = Sandbox(self.carrier)
+                self._sandbox.play(rehearsal)
+            self._sandbox.play(without_loss_of_memory, scene, *arguments, **options)
         except SceneFailedError as error:
             self.close()
             pytest.fail(str(error), pytrace=False)

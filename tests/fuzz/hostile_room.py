@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from anyio import TASK_STATUS_IGNORED, BrokenResourceError, Event, fail_after
 from anyio.abc import TaskStatus
 
 from tests.fuzz.stage import PATIENCE
-from ycore import Channel, Room
+from ycore import Channel, Room, bind
 from ycore.protocol import Kind, decode, encode_echo, encode_step1, encode_step2
 from ycore.replica import EMPTY_STATE
 
-__all__ = ["HostileRoom"]
+__all__ = ["HostileRoom", "open_hostile_room"]
 
 
 class HostileRoom(Room):
@@ -72,3 +74,16 @@ class HostileRoom(Room):
             self.doc.apply_update(payload)
         elif kind is Kind.ECHO and payload == self._echo:
             self._reaction.set()
+
+
+@asynccontextmanager
+async def open_hostile_room(
+    wire: str,
+    id: str,  # noqa: A002
+) -> AsyncIterator[tuple[HostileRoom, dict[str, Any]]]:
+    """Serve a hostile room; give it, and the options that lead a client to it."""
+    where = {"name": f"hostile {id}"} if wire == "memory" else {"port": 0}
+    async with bind(wire, HostileRoom, **where) as server:
+        room = await server.rooms.get(id)
+        assert isinstance(room, HostileRoom)
+        yield room, {"id": id, **{name: getattr(server, name) for name in where}}

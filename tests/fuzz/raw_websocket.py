@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from hashlib import sha1
 from random import Random
 from struct import pack
 from urllib.parse import quote
 
-from anyio import BrokenResourceError, EndOfStream, connect_tcp, fail_after
-from anyio.abc import ByteReceiveStream
+from anyio import (
+    BrokenResourceError,
+    EndOfStream,
+    connect_tcp,
+    create_task_group,
+    create_tcp_listener,
+    fail_after,
+)
+from anyio.abc import ByteReceiveStream, SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from tests.fuzz.mutation import mutate
 from tests.fuzz.stage import PATIENCE
 
-__all__ = ["CLOSE", "FIN", "frame", "random_bytes", "send_bytes"]
+__all__ = ["CLOSE", "FIN", "frame", "random_bytes", "send_bytes", "serve_bytes"]
 
 FIN = 0x80
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -28,6 +38,17 @@ Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==
 Sec-WebSocket-Version: 13
 
 """
+
+ANSWER = """\
+HTTP/1.1 101 Switching Protocols
+Upgrade: websocket
+Connection: Upgrade
+Sec-WebSocket-Accept: {proof}
+
+"""
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""What a server appends to the key of its client."""
 
 LENGTHS = (0, 1, 125, 126, 127, 2**16 - 1, 2**16, 2**31, 2**32, 2**53, 2**63 - 1, 2**63, 2**64 - 1)
 
@@ -63,8 +84,7 @@ async def send_bytes(port: int, room: str, data: bytes) -> int | None:
     """
     with fail_after(PATIENCE):
         async with await connect_tcp("127.0.0.1", port) as stream:
-            handshake = HANDSHAKE.format(path=quote(room)).replace("\n", "\r\n").encode()
-            await stream.send(handshake)
+            await stream.send(_http(HANDSHAKE, path=quote(room)))
             buffered = BufferedByteReceiveStream(stream)
             head = await buffered.receive_until(b"\r\n\r\n", 10_000)
             assert b" 101 " in head, head
@@ -73,6 +93,25 @@ async def send_bytes(port: int, room: str, data: bytes) -> int | None:
                 # If the server waits for the rest of a frame: there is none.
                 await stream.send_eof()
             return _close_code(await _read_all(buffered))
+
+
+@asynccontextmanager
+async def serve_bytes(data: bytes) -> AsyncIterator[int]:
+    """Serve websockets that carry these bytes and nothing more; give the port."""
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            buffered = BufferedByteReceiveStream(stream)
+            head = await buffered.receive_until(b"\r\n\r\n", 10_000)
+            with suppress(BrokenResourceError):
+                await stream.send(_http(ANSWER, proof=_proof(head)) + data)
+            await _read_all(buffered)
+
+    listener = await create_tcp_listener(local_host="127.0.0.1")
+    async with listener, create_task_group() as tasks:
+        tasks.start_soon(listener.serve, serve)
+        yield listener.extra(SocketAttribute.local_port)
+        tasks.cancel_scope.cancel()
 
 
 def random_bytes(rand: Random, message: bytes) -> bytes:
@@ -93,6 +132,17 @@ def random_bytes(rand: Random, message: bytes) -> bytes:
     else:
         data = rand.randbytes(rand.randrange(200))
     return data + frame(message)
+
+
+def _http(template: str, **values: str) -> bytes:
+    return template.format(**values).replace("\n", "\r\n").encode()
+
+
+def _proof(head: bytes) -> str:
+    """Return what tells a client that its handshake was understood."""
+    fields = (line.partition(b":") for line in head.split(b"\r\n"))
+    (key,) = (value.strip() for name, _, value in fields if name.lower() == b"sec-websocket-key")
+    return b64encode(sha1(key + GUID).digest()).decode()
 
 
 async def _read_all(stream: ByteReceiveStream) -> bytes:

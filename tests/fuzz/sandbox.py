@@ -40,7 +40,8 @@ class Sandbox:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env=environment(),
+            # For memory to be measured; the server inherits it.
+            env=environment() | {"PYTHONMALLOC": "malloc"},
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -11,13 +11,14 @@ import sys
 import anyio
 from anyio import create_task_group, to_thread
 
-from tests.fuzz.vitals import Vitals
+from tests.fuzz.vitals import Vitals, spare_what_is_there
 from ycore import Rooms, bind
 
 
 async def serve(wire: str) -> None:
     vitals = Vitals()
     async with Rooms(linger=0) as rooms, bind(wire, rooms=rooms, port=0) as server:
+        spare_what_is_there()
         async with create_task_group() as tasks:
             tasks.start_soon(vitals.watch)
             _print(getattr(server, "port"))  # noqa: B009 - a wire's own

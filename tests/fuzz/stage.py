@@ -16,7 +16,7 @@ from anyio import create_task_group, fail_after, move_on_after, open_process
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from tests.fuzz.vitals import Report, Vitals
+from tests.fuzz.vitals import Report, Vitals, allocated
 from ycore import ClientWire, Rooms, bind, connect
 
 __all__ = ["CARRIERS", "ROOT", "Carrier", "Stage", "environment", "open_stage"]
@@ -67,6 +67,10 @@ class Stage(ABC):
     async def report(self) -> Report:
         """Return how the server's process is."""
 
+    async def memory(self) -> int:
+        """Return what is allocated in the processes of both ends, in KiB."""
+        return (await self.report()).memory
+
     async def fate(self) -> str:
         """Return in words what has become of the server's process."""
         try:
@@ -101,6 +105,9 @@ class RemoteStage(Stage):
         with fail_after(PATIENCE):
             await self._process.stdin.send(b"\n")
             return Report(*await _read_json(self._output))
+
+    async def memory(self) -> int:
+        return await super().memory() + allocated()
 
     async def fate(self) -> str:
         with move_on_after(1):

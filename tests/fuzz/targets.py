@@ -17,10 +17,10 @@ from tests.fuzz.attack import attacking
 from tests.fuzz.corpus import content
 from tests.fuzz.crowd import crowd, is_usable
 from tests.fuzz.examination import examine
-from tests.fuzz.hostile_room import HostileRoom
+from tests.fuzz.hostile_room import open_hostile_room
 from tests.fuzz.mutation import random_frame
 from tests.fuzz.stage import Carrier, Stage
-from ycore import ConnectError, bind, connect
+from ycore import ConnectError, connect
 from ywire_zmq.frames import Hello, encode
 
 __all__ = ["TARGETS", "Target"]
@@ -101,13 +101,11 @@ async def _client(stage: Stage, room: str, is_filled: bool) -> AsyncIterator[Sen
 
     async def visit(left: Event, *, task_status: TaskStatus[None]) -> None:
         with suppress(ConnectError):
-            async with connect("memory", id=room, name=room, doc=doc, reconnect=False):
+            async with connect(stage.wire, doc=doc, reconnect=False, **options):
                 task_status.started()
                 await left.wait()
 
-    async with bind("memory", HostileRoom, name=room) as server, create_task_group() as tasks:
-        host = await server.rooms.get(room)
-        assert isinstance(host, HostileRoom)
+    async with open_hostile_room(stage.wire, room) as (host, options), create_task_group() as tasks:
         left = Event()
 
         async def send(parts: Sequence[bytes]) -> int | None:
@@ -118,6 +116,12 @@ async def _client(stage: Stage, room: str, is_filled: bool) -> AsyncIterator[Sen
         yield send
         left.set()
     assert is_usable(doc)
+    async with (
+        crowd(stage, room) as company,
+        stage.connect(room, doc=doc, reconnect=False) as client,
+    ):
+        await client.flush()
+        await company.check()
 
 
 def _one_frame(rand: Random) -> Sequence[bytes]:
@@ -135,6 +139,9 @@ def _parts_of_zmq(rand: Random) -> Sequence[bytes]:
 TARGETS = {
     "protocol": Target(Carrier("memory", "asyncio"), _one_frame, _protocol),
     "client": Target(Carrier("memory", "asyncio"), _one_frame, _client),
+    "client-websocket": Target(Carrier("websocket", "asyncio"), _one_frame, _client),
+    "client-zmq-asyncio": Target(Carrier("zmq", "asyncio"), _one_frame, _client),
+    "client-zmq-trio": Target(Carrier("zmq", "trio"), _one_frame, _client),
     "memory-asyncio": Target(Carrier("memory", "asyncio"), _one_frame, _messages),
     "memory-trio": Target(Carrier("memory", "trio"), _one_frame, _messages),
     "websocket": Target(Carrier("websocket", "asyncio"), _one_frame, _messages),

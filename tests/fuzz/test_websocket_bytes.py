@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fuzz.stage import Carrier
-from tests.fuzz.websocket_scenes import HOSTILE_BYTES, hostile_bytes
+from tests.fuzz.websocket_scenes import HOSTILE_BYTES, TOO_LONG, hostile_bytes, too_long
 
 # The fixture, whose class is in conftest.py.
 Theatre = Any
@@ -20,3 +20,10 @@ pytestmark = pytest.mark.parametrize(
 @pytest.mark.parametrize("name", HOSTILE_BYTES)
 def test_bytes_that_are_no_messages_harm_nobody(theatre: Theatre, name: str) -> None:
     theatre.play(hostile_bytes, name)
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+def test_a_server_that_declares_too_much_does_not_harm_a_client(
+    theatre: Theatre, name: str
+) -> None:
+    theatre.play(too_long, name)

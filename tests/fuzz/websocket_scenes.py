@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from anyio import fail_after, sleep_forever
+
 from tests.fuzz.raw_websocket import (
     BINARY,
     CLOSE,
@@ -12,12 +16,14 @@ from tests.fuzz.raw_websocket import (
     TEXT,
     frame,
     send_bytes,
+    serve_bytes,
 )
 from tests.fuzz.scenes import ROOM, among_others
-from tests.fuzz.stage import Stage
+from tests.fuzz.stage import PATIENCE, Stage
+from ycore import MessageTooLargeError, connect
 from ycore.protocol import encode_echo
 
-__all__ = ["HOSTILE_BYTES", "hostile_bytes"]
+__all__ = ["HOSTILE_BYTES", "TOO_LONG", "hostile_bytes", "too_long"]
 
 ECHO = encode_echo(b"x")
 
@@ -57,6 +63,18 @@ HOSTILE_BYTES: dict[str, tuple[bytes, int | None]] = {
     "10,000 pongs that nobody asked for": (frame(ECHO) + frame(b"", FIN | PONG) * 10_000, ENDS),
     "no websocket at all": (b"GET / HTTP/1.1\r\n\r\n" * 10, PROTOCOL_ERROR),
 }
+
+
+TOO_LONG = {"2^63": 2**63, "2^60": 2**60, "2^32": 2**32, "2^27": 2**27}
+"""Lengths beyond the limit."""
+
+
+async def too_long(stage: Stage, name: str) -> None:
+    """A server declares a frame of such a length to a client, which ends and tells why."""
+    async with serve_bytes(frame(b"", masked=False, length=TOO_LONG[name])) as port:
+        with fail_after(PATIENCE), suppress(MessageTooLargeError):
+            async with connect("websocket", id=ROOM, port=port):
+                await sleep_forever()
 
 
 async def hostile_bytes(stage: Stage, name: str) -> None:
