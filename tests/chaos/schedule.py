@@ -138,8 +138,8 @@ class _Author:
     def _some_edits(self, count: int) -> tuple[Edit, ...]:
         return tuple(self._one_edit() for _ in range(count))
 
-    def _one_edit(self) -> Edit:
-        deed = self._random.choice(list(Deed))
+    def _one_edit(self, deed: Deed | None = None) -> Edit:
+        deed = deed or self._random.choice(list(Deed))
         return Edit(deed, self._random.random(), self._random.randint(1, 20))
 
     def _flood(self, at: float) -> None:
@@ -205,7 +205,16 @@ class _Author:
     def _freeze(self, at: float) -> None:
         room = self._random.choice(ROOMS)
         self._add(at, Freeze(room))
-        self._add(at + self._duration(2.0), Thaw(room))
+        at += self._duration(2.0)
+        self._add(at, Thaw(room))
+        for who in self._random.sample([who for who in self._crowd if who.room == room], 3):
+            self._defy(at, who)
+
+    def _defy(self, at: float, who: Who) -> None:
+        """Delete what must not be deleted yet, and ask before and after it may be."""
+        self._add(max(at - self._duration(0.1), 0.0), Edits(who, (self._one_edit(Deed.SPEND),)))
+        for _ in range(3):
+            self._add(max(at + self._random.uniform(-0.02, 0.02), 0.0), Flush(who))
 
     def _restart(self, at: float) -> None:
         wires: Sequence[str] = self._wires

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ from anyio import (
     sleep_forever,
     wait_all_tasks_blocked,
 )
+from anyio.lowlevel import checkpoint
 from pycrdt import Doc, Text
 
 from ycore import (
@@ -35,9 +36,19 @@ from ycore import (
     UnsentEditsError,
     bind,
     connect,
+    deletions,
+    session,
 )
-from ycore.protocol import Kind, decode, encode_step1, encode_step2, encode_update
-from ycore.replica import EMPTY_STATE
+from ycore.extent import EMPTY_UPDATE, Extent
+from ycore.lib0 import encode_uint
+from ycore.protocol import (
+    Kind,
+    decode,
+    encode_step1,
+    encode_step2,
+    encode_update,
+)
+from ycore.replica import EMPTY_STATE, LARGE, Replica
 from ycore.testing import until
 from ycore.testing.harness import Running
 
@@ -222,6 +233,107 @@ async def test_a_reader_that_brings_nothing_new_is_told_nothing() -> None:
             await channel.send(encode_step2(update))
             await channel.send(encode_update(b"\x00\x00"))
             assert Kind.DENIED not in await kinds_until_echo(channel)
+
+
+def riddled(length: int) -> bytes:
+    """The update of a document with a text, of which every second character is deleted."""
+    client = encode_uint(2**40)
+    text = b"\x04\x01\x04text" + encode_uint(length) + length * b"x"
+    holes = b"".join(encode_uint(clock) + b"\x01" for clock in range(0, length, 2))
+    holes = encode_uint((length + 1) // 2) + holes
+    return b"\x01\x01" + client + b"\x00" + text + b"\x01" + client + holes
+
+
+@pytest.mark.parametrize("deletes_more", [False, True])
+@pytest.mark.parametrize("large", [LARGE, 4096])
+async def test_a_reader_is_told_of_one_new_deletion_among_very_many(
+    large: int, deletes_more: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only then. Others have their turns while that is looked for."""
+    monkeypatch.setattr(session, "LARGE", large)
+    length = 10_000
+    update = riddled(length)
+    doc: Doc[Any] = Doc()
+    doc.apply_update(update)
+    if deletes_more:
+        del text_of(doc)[length // 2 - 1]
+    async with bind("memory", authorize=by_token) as server:
+        async with connect("memory", token="writer") as writer:
+            writer.doc.apply_update(update)
+            await writer.flush()
+            told: list[list[Kind]] = []
+
+            async def tell(channel: Channel, update: bytes) -> None:
+                await channel.send(encode_step2(update))
+                told.append(await kinds_until_echo(channel))
+
+            async with (
+                channel_to(server, token="reader") as reader,
+                channel_to(server, token="writer") as other,
+                create_task_group() as tasks,
+            ):
+                tasks.start_soon(tell, reader, doc.get_update(doc.get_state()))
+                tasks.start_soon(tell, other, EMPTY_UPDATE)
+        first, last = told
+        assert Kind.DENIED not in first
+        assert (Kind.DENIED in last) is deletes_more
+
+
+async def test_what_many_readers_have_deleted_is_looked_for_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is known takes memory while it is: not once for each of them."""
+    under_way: list[bytes] = []
+    found: list[int] = []
+
+    def look(self: Replica, update: bytes, extent: Extent) -> Generator[None, None, bool]:
+        under_way.append(update)
+        found.append(len(under_way))
+        is_lacking = yield from lacks_deletions(self, update, extent)
+        under_way.pop()
+        return is_lacking
+
+    async def answer() -> None:
+        async with channel_to(server, token="reader") as channel:
+            await channel.send(encode_step2(update))
+            assert Kind.DENIED not in await kinds_until_echo(channel)
+
+    lacks_deletions = Replica.lacks_deletions
+    monkeypatch.setattr(Replica, "lacks_deletions", look)
+    monkeypatch.setattr(deletions, "STRIDE", 1)
+    async with bind("memory", authorize=by_token) as server:
+        async with connect("memory", token="writer") as writer:
+            writer.doc.apply_update(riddled(100))
+            await writer.flush()
+            update = writer.doc.get_update()
+            async with create_task_group() as tasks:
+                for _ in range(5):
+                    tasks.start_soon(answer)
+    assert found == [1] * 5
+
+
+@pytest.mark.parametrize("turns", [1, 5, 20, 100])
+async def test_what_a_reader_has_deleted_arrives_also_if_it_may_write_while_that_is_looked_for(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletions, "STRIDE", 1)
+    guests = Guests(ann=Access.READ_WRITE, bob=Access.READ)
+    async with bind("memory", authorize=guests) as server, connect("memory", token="ann") as ann:
+        ann.doc["text"] = Text("hello world")
+        for index in range(5):
+            del text_of(ann.doc)[index]
+        await ann.flush()
+        doc: Doc[Any] = Doc()
+        doc.apply_update(ann.doc.get_update())
+        del text_of(doc)[4]
+        async with connect("memory", token="bob", doc=doc) as bob:
+            for _ in range(turns):
+                await checkpoint()
+            guests.grants["bob"] = Access.READ_WRITE
+            await server.reauthorize()
+            await until(ann.doc, lambda: str(text_of(ann.doc)) == "el od")
+            with fail_after(5):
+                await bob.flush()
 
 
 async def test_garbage_of_a_reader_is_garbage() -> None:

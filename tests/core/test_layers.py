@@ -14,7 +14,7 @@ LAYERS = [
     {"access", "errors", "limits", "stats", "status", "tasks", "throttle"},
     {"channel", "lib0"},
     {"admission", "extent", "panics", "protocol", "values"},
-    {"items", "keystrokes", "received"},
+    {"deletions", "items", "keystrokes", "received"},
     {"updates"},
     {"gaps"},
     {"losses", "presence", "replica"},

@@ -9,6 +9,7 @@ from anyio import (
     TASK_STATUS_IGNORED,
     BrokenResourceError,
     Event,
+    create_task_group,
     fail_after,
     sleep_forever,
     wait_all_tasks_blocked,
@@ -287,6 +288,99 @@ async def test_changes_that_are_not_accepted_are_told(caplog: pytest.LogCaptureF
                     await client.flush()
     assert isinstance(caught.value.__cause__, ReadOnlyError)
     assert "does not accept changes: read only" in caplog.text
+
+
+async def test_what_was_denied_arrives_with_what_is_sent_again() -> None:
+    """The answer to a question from before that is no sign: it was on its way already.
+
+    What was denied is a deletion: no state vector tells that the server lacks it.
+    """
+
+    class Wavering(ForeignRoom):
+        denies = asks_again = False
+
+        async def on_message(self, client: Channel, kind: Kind, payload: bytes) -> None:
+            if self.denies and kind is Kind.UPDATE:
+                await client.send(encode_denied("not now"))
+                return
+            if self.denies and kind is Kind.STEP1:
+                self.denies, self.asks_again = False, True
+                await client.send(encode_step1(self.doc.get_state()))
+            elif self.asks_again and kind is Kind.STEP2:
+                await may_take.wait()
+            await super().on_message(client, kind, payload)
+
+    async def flush() -> None:
+        await client.flush()
+        flushed.set()
+
+    may_take, flushed = Event(), Event()
+    async with (
+        bind("memory", Wavering) as server,
+        connect("memory") as client,
+        create_task_group() as tasks,
+    ):
+        room = await server.rooms.get("")
+        assert isinstance(room, Wavering)
+        text = client.doc["text"] = Text("taken")
+        await client.flush()
+        room.denies = True
+        text.clear()
+        tasks.start_soon(flush)
+        await wait_all_tasks_blocked()
+        assert room.asks_again
+        assert not flushed.is_set()
+        may_take.set()
+        with fail_after(5):
+            await flushed.wait()
+        assert text_of(room.doc) == ""
+
+
+@pytest.mark.parametrize("edit", ["insert", "delete"])
+@pytest.mark.parametrize("delay", [0, 1, 3])
+@pytest.mark.parametrize("asks_before_answer", [False, True])
+async def test_a_server_that_denies_everything_and_asks_for_it_all_the_time(
+    edit: str, delay: int, asks_before_answer: bool
+) -> None:
+    """It is not asked and answered for ever: nobody can tell that it will never take anything."""
+
+    class Stubborn(ForeignRoom):
+        denies = False
+        questions = 0
+
+        async def on_message(self, client: Channel, kind: Kind, payload: bytes) -> None:
+            if self.denies and kind in (Kind.STEP2, Kind.UPDATE):
+                await client.send(encode_denied("never"))
+            elif self.denies and kind is Kind.STEP1:
+                self.questions += 1
+                question = encode_step1(self.doc.get_state())
+                answers = [question, encode_step2(self.doc.get_update(payload))]
+                for answer in answers if asks_before_answer else reversed(answers):
+                    await client.send(answer)
+                    for _ in range(delay):
+                        await checkpoint()
+            else:
+                await super().on_message(client, kind, payload)
+
+    async with bind("memory", Stubborn) as server:
+        room = await server.rooms.get("")
+        assert isinstance(room, Stubborn)
+        with pytest.raises(UnsentEditsError) as caught:
+            async with connect("memory") as client:
+                text = client.doc["text"] = Text("taken")
+                await client.flush()
+                room.denies = True
+                if edit == "insert":
+                    text += " not"
+                else:
+                    text.clear()
+                with fail_after(5):
+                    with pytest.raises(ReadOnlyError, match="never"):
+                        await client.flush()
+                    await wait_all_tasks_blocked()
+        assert isinstance(caught.value.__cause__, ReadOnlyError)
+        assert text_of(room.doc) == "taken"
+        assert room.questions < 10
 
 
 async def test_whoever_asks_for_awareness_gets_it() -> None:

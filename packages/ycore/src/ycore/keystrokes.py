@@ -96,7 +96,7 @@ def _check_deletion(update: bytes) -> Extent | None:
     end = _number(clock) + length
     if end >= CLOCKS:
         fail(f"a clock of {end}")
-    return Extent({_client_number(client): end}) if length else None
+    return Extent({_client_number(client): end}, deletions=1) if length else None
 
 
 def _number(varint: bytes) -> int:

@@ -140,6 +140,8 @@ class Link:
     async def _flush(self) -> None:
         if not self._entered or self._left:
             raise ClosedResourceError
+        asked: Uplink | None = None
+        repeats = 0
         while self._has_unsent:
             await self._online.wait()
             if self._left:
@@ -148,14 +150,18 @@ class Link:
             if uplink is None:
                 # It was lost again before this task got its turn.
                 continue
+            if uplink is not asked:
+                asked, repeats = uplink, uplink.repeats
             if self._may_push:
                 uplink.push(unasked=True)
             sent = self._sent
             if await uplink.round_trip():
-                self._on_arrival(sent)
-                if self._are_edits_denied(uplink):
+                self._on_arrival(sent, uplink)
+                # Some servers ask for what they do not accept again and again.
+                is_vain = uplink.repeats > repeats + 1 and self._sent_edits > self._arrived
+                if is_vain or self._are_edits_denied(uplink):
                     raise ReadOnlyError(
-                        f"{self._wire.address} does not accept changes: {uplink.denied}"
+                        f"{self._wire.address} does not accept changes: {uplink.last_denial}"
                     )
             elif self._uplink is uplink:
                 self._go_offline()
@@ -346,16 +352,18 @@ class Link:
         self._push_wanted = True
         self._signal.set()
 
-    def _on_push(self, *, again: bool) -> None:
+    def _on_push(self, *, again: bool, in_vain: bool = False) -> None:
         self._sent += 1
-        if not again:
+        # What is sent again carries the edits that have not arrived, too.
+        if not again or self._sent_edits > self._arrived:
             self._sent_edits = self._sent
-        if again and self._uplink is not None:
+        uplink = self._uplink
+        if again and not in_vain and uplink is not None:
             # Nobody has edited and so nobody flushes: find out by ourselves that it has arrived.
-            self._uplink.confirm(partial(self._on_arrival, self._sent))
+            uplink.confirm(partial(self._on_arrival, self._sent, uplink))
 
-    def _on_arrival(self, sent: int) -> None:
-        if self._uplink is None or not self._are_edits_denied(self._uplink):
+    def _on_arrival(self, sent: int, uplink: Uplink) -> None:
+        if not self._are_edits_denied(uplink):
             self._arrived = max(self._arrived, sent)
 
     def _are_edits_denied(self, uplink: Uplink) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from pycrdt import Awareness
 
 from .access import Access
 from .channel import Channel
+from .deletions import deletes
 from .extent import EMPTY_UPDATE, Extent
 from .presence import Arrival, Presence, awareness_error, encode_states
 from .protocol import (
@@ -108,11 +109,25 @@ class Member(Session):
                 raise awareness_error(f"an awareness message of {len(payload)} bytes")
         return await super()._parse_large(kind, payload)
 
-    def _on_step2(self, payload: bytes, extent: Extent) -> None:
+    def _on_step2(self, payload: bytes, extent: Extent) -> Awaitable[None] | None:
         if self._may_write:
-            super()._on_step2(payload, extent)
-        elif self._incoming.lacks(extent) or self._incoming.lacks_deletions(payload):
+            return super()._on_step2(payload, extent)
+        if self._incoming.lacks(extent):
+            self._deny()
+        elif deletes(payload, extent):
             # A client answers with everything it has deleted, which mostly is no news.
+            return self._look_for_deletions(payload, extent)
+        return None
+
+    async def _look_for_deletions(self, payload: bytes, extent: Extent) -> None:
+        async with self._incoming.comparing:
+            is_lacking = await self._walk(self._incoming.lacks_deletions(payload, extent))
+        if not is_lacking:
+            return
+        if self._may_write:
+            # Since a moment ago.
+            super()._on_step2(payload, extent)
+        else:
             self._deny()
 
     def _on_update(self, payload: bytes, extent: Extent) -> None:

@@ -7,23 +7,23 @@ keystrokes costs one transaction and one message per turn, and a lone keystroke 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from anyio import Event
+from anyio import Event, Lock
 from anyio.lowlevel import checkpoint
 from pycrdt import Doc, TransactionEvent, merge_updates
 
 from .codes import INVALID_DATA
+from .deletions import walk_deletions
 from .errors import DocumentError, ProtocolError
 from .extent import EMPTY_UPDATE, Clocks, Extent, exceeds
 from .gaps import Gaps
 from .panics import translating_panics
 from .received import Received, Source
-from .updates import check_update, decode_state_vector, deletions
+from .updates import check_update, decode_state_vector, walk_update
 
 __all__ = ["EMPTY_STATE", "LARGE", "Change", "Replica", "Signal", "Source"]
 
@@ -231,16 +231,15 @@ class Replica:
         """Whether an update of this extent has structs that the document does not have."""
         return exceeds(extent.ends, decode_state_vector(self.state()))
 
-    def lacks_deletions(self, update: bytes) -> bool:
-        """Whether an update deletes what is not deleted in the document; not if it is large."""
-        if len(update) > LARGE:
-            return False
-        known = deletions(self.update_since(self.state()))
-        return any(
-            not _has_range(known.get(client, []), each)
-            for client, ranges in deletions(update).items()
-            for each in ranges
-        )
+    @cached_property
+    def comparing(self) -> Lock:
+        """To be held while it is looked for deletions: what is known takes memory meanwhile."""
+        return Lock()
+
+    def lacks_deletions(self, update: bytes, extent: Extent) -> Generator[None, None, bool]:
+        """Tell, in steps, whether an update deletes what is not deleted in the document."""
+        known = self.update_since(self.state())
+        return (yield from walk_deletions(update, extent, known, (yield from walk_update(known))))
 
     def is_covered_by(self, state: bytes) -> bool:
         """Whether a state vector holds all that the document's holds."""
@@ -404,12 +403,6 @@ def _split(items: Sequence[Item], size_of: Callable[[Item], int]) -> Iterator[Se
 
 def _size(received: Received) -> int:
     return len(received.update)
-
-
-def _has_range(ranges: Sequence[tuple[int, int]], wanted: tuple[int, int]) -> bool:
-    """Whether a range lies within one of many, which are in order and apart."""
-    index = bisect_right(ranges, wanted[0], key=itemgetter(0)) - 1
-    return index >= 0 and ranges[index][1] >= wanted[1]
 
 
 def _union(batch: Sequence[Received]) -> Clocks:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
-from typing import Any, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from anyio import (
     BrokenResourceError,
@@ -45,6 +45,7 @@ from .updates import check_update, decode_state_vector, walk_state_vector, walk_
 __all__ = ["Session"]
 
 Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
 
 ASK_INTERVAL = 1.0
 """A peer is asked at most so often for what is missing, in seconds."""
@@ -92,7 +93,7 @@ class Session(ABC):
         self.unknown_messages = 0
         """How many messages were ignored for their unknown type."""
         self._steps = 0
-        """How many steps the checking of what is large has taken."""
+        """How many steps have been taken with what takes long."""
         self._incoming = incoming
         self._outgoing = outgoing
         self._awareness = awareness
@@ -228,7 +229,9 @@ class Session(ABC):
             else:
                 parsed = await self._parse_large(kind, payload)
             if channel.failure is None:
-                self._handle(kind, payload, parsed)
+                rest = self._handle(kind, payload, parsed)
+                if rest is not None:
+                    await rest
 
     async def _parse_large(self, kind: Kind, payload: bytes) -> object:
         """Check and parse a payload that takes so long that others would notice.
@@ -237,18 +240,21 @@ class Session(ABC):
             ProtocolError: It is malformed or exceeds a bound.
         """
         walk = WALKS.get(kind)
-        if walk is None:
-            return PARSERS[kind](payload)
-        steps = walk(payload)
+        return PARSERS[kind](payload) if walk is None else await self._walk(walk(payload))
+
+    async def _walk(self, steps: Generator[None, None, Result]) -> Result:
+        """Do something that takes long in steps, between which others get their turn."""
         while True:
             try:
                 next(steps)
             except StopIteration as stop:
-                return stop.value
+                result: Result = stop.value
+                return result
             self._steps += 1
             await checkpoint()
 
-    def _handle(self, kind: Kind, payload: bytes, parsed: Any) -> None:
+    def _handle(self, kind: Kind, payload: bytes, parsed: Any) -> Awaitable[None] | None:
+        """Handle a message; return what of that takes long, if anything does."""
         match kind:
             case Kind.UPDATE:
                 self._on_update(payload, parsed)
@@ -257,7 +263,7 @@ class Session(ABC):
             case Kind.STEP1:
                 self._on_step1(payload)
             case Kind.STEP2:
-                self._on_step2(payload, parsed)
+                return self._on_step2(payload, parsed)
             case Kind.ECHO:
                 self._on_echo(payload)
             case Kind.QUERY_AWARENESS:
@@ -266,6 +272,7 @@ class Session(ABC):
                 self.on_denied(payload.decode(errors="replace"))
             case Kind.UNKNOWN:
                 self.unknown_messages += 1
+        return None
 
     def _on_step1(self, payload: bytes) -> None:
         # The answer also tells the peer that all it sent before has been applied.
@@ -275,8 +282,9 @@ class Session(ABC):
         """Answer a step 1."""
         self._outbox.put_answer(state)
 
-    def _on_step2(self, payload: bytes, extent: Extent) -> None:
+    def _on_step2(self, payload: bytes, extent: Extent) -> Awaitable[None] | None:
         self._incoming.receive(payload, extent, self, complete=True)
+        return None
 
     def _on_update(self, payload: bytes, extent: Extent) -> None:
         self._incoming.receive(payload, extent, self)

@@ -43,7 +43,6 @@ from .values import walk_values
 __all__ = [
     "check_update",
     "decode_state_vector",
-    "deletions",
     "is_within_a_pair",
     "walk_state_vector",
     "walk_update",
@@ -169,33 +168,6 @@ def is_within_a_pair(update: bytes, run: Run, clock: int) -> bool:
         return False
     half = Reader(text).buffer().decode().encode("utf-16-le")[2 * offset : 2 * offset + 2]
     return 0xDC <= half[1] < 0xE0
-
-
-def deletions(update: bytes) -> dict[int, list[tuple[int, int]]]:
-    """Return what an update deletes: for each client ranges of clocks, in order and apart.
-
-    Args:
-        update: The update, which was checked.
-    """
-    reader = Reader(update)
-    for _ in range(reader.count(3)):
-        _run(_walk_section(reader))
-    found: dict[int, list[tuple[int, int]]] = {}
-    for _ in range(reader.count(2)):
-        client = reader.uint()
-        ranges = ((reader.clock(), reader.uint()) for _ in range(reader.count(2)))
-        found[client] = _join([(start, start + length) for start, length in ranges])
-    return found
-
-
-def _join(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(end, joined[-1][1])
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _run(walk: Generator[None, None, Result]) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from anyio import Event
@@ -37,8 +37,13 @@ SHOWN = 200
 class OnPush(Protocol):
     """Called whenever something local was sent."""
 
-    def __call__(self, *, again: bool) -> None:
-        """Take note of it."""
+    def __call__(self, *, again: bool, in_vain: bool = False) -> None:
+        """Take note of it.
+
+        Args:
+            again: Whether it was no change but content of before, which the server lacks.
+            in_vain: Whether even this had been sent before, and has changed nothing there.
+        """
 
 
 class Uplink(Session):
@@ -64,8 +69,7 @@ class Uplink(Session):
             remote: Where the server's changes are applied: the same, or one to pull from.
             awareness: The user's awareness.
             local_state: The user's own state in it.
-            on_push: Called whenever something local was sent; tells whether that was no change but
-                content of before, which the server lacks.
+            on_push: Called whenever something local was sent.
             on_synchronized: Called once, when all that the server had has been applied.
             on_asked_again: Called when the server asks for changes that it did not accept before.
         """
@@ -78,6 +82,11 @@ class Uplink(Session):
         self._server_state: bytes | None = None
         self.denied: str | None = None
         """What the server said to a change that it did not accept, if it has not asked since."""
+        self.repeats = 0
+        """How often the server has asked for what it did not accept."""
+        self.last_denial = ""
+        self._answered_state: bytes | None = None
+        """What the server had when it asked last, if there were no changes since."""
         self.has_answered = False
         """Whether the server has been told what it lacked; only changes follow."""
         self._questions = 0
@@ -118,6 +127,7 @@ class Uplink(Session):
             self._answer_server(self._server_state)
         elif self.has_answered:
             for change in self._outgoing.take_changes():
+                self._answered_state = None
                 self.tell_change(encode_update(change.update), change)
                 self._on_push(again=False)
 
@@ -177,20 +187,27 @@ class Uplink(Session):
         """Take note that changes are not accepted."""
         if self.denied is None:
             logger.warning("%s does not accept changes: %s", self.channel.peer, reason[:SHOWN])
-        self.denied = reason
+        self.denied = self.last_denial = reason
 
-    def _on_step2(self, payload: bytes, extent: Extent) -> None:
-        super()._on_step2(payload, extent)
+    def _on_step2(self, payload: bytes, extent: Extent) -> Awaitable[None] | None:
+        rest = super()._on_step2(payload, extent)
         self._incoming.defer(self._count_answer)
+        return rest
 
     def _answer_server(self, state: bytes) -> None:
         """Answer the server's first question, or a later one: what it has is news then."""
         # The answer covers all changes until now.
         changed = bool(self._outgoing.take_changes())
         self._contain(self._outbox.put_answer, state)
+        # State vectors tell nothing of deletions, and answers to earlier questions nothing of this.
+        is_repeated = self.denied is not None
+        self.repeats += is_repeated
+        # Some servers ask all the time, and take nothing.
+        in_vain = not changed and state == self._answered_state
+        self._answered_state = state
         self._server_state, self.has_answered, self.denied = None, True, None
-        if changed or not self._outgoing.is_covered_by(state):
-            self._on_push(again=not changed)
+        if changed or is_repeated or not (in_vain or self._outgoing.is_covered_by(state)):
+            self._on_push(again=not changed, in_vain=in_vain)
 
     def _ask(self) -> None:
         self._questions += 1
