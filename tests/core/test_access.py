@@ -37,6 +37,7 @@ from ycore import (
     bind,
     connect,
     deletions,
+    replica,
     session,
 )
 from ycore.extent import EMPTY_UPDATE, Extent
@@ -48,7 +49,7 @@ from ycore.protocol import (
     encode_step2,
     encode_update,
 )
-from ycore.replica import EMPTY_STATE, LARGE, Replica
+from ycore.replica import EMPTY_STATE, LARGE
 from ycore.testing import until
 from ycore.testing.harness import Running
 
@@ -279,37 +280,34 @@ async def test_a_reader_is_told_of_one_new_deletion_among_very_many(
         assert (Kind.DENIED in last) is deletes_more
 
 
-async def test_what_many_readers_have_deleted_is_looked_for_one_by_one(
+async def test_what_is_deleted_is_looked_for_once_for_many_readers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What is known takes memory while it is: not once for each of them."""
-    under_way: list[bytes] = []
-    found: list[int] = []
+    """It takes its time, and memory."""
+    looked: list[bytes] = []
 
-    def look(self: Replica, update: bytes, extent: Extent) -> Generator[None, None, bool]:
-        under_way.append(update)
-        found.append(len(under_way))
-        is_lacking = yield from lacks_deletions(self, update, extent)
-        under_way.pop()
-        return is_lacking
+    def look(update: bytes, extent: Extent) -> Generator[None, None, deletions.Deletions]:
+        looked.append(update)
+        return deletions.walk_deletions(update, extent)
 
     async def answer() -> None:
         async with channel_to(server, token="reader") as channel:
             await channel.send(encode_step2(update))
             assert Kind.DENIED not in await kinds_until_echo(channel)
 
-    lacks_deletions = Replica.lacks_deletions
-    monkeypatch.setattr(Replica, "lacks_deletions", look)
+    monkeypatch.setattr(replica, "walk_deletions", look)
     monkeypatch.setattr(deletions, "STRIDE", 1)
     async with bind("memory", authorize=by_token) as server:
         async with connect("memory", token="writer") as writer:
             writer.doc.apply_update(riddled(100))
-            await writer.flush()
-            update = writer.doc.get_update()
-            async with create_task_group() as tasks:
-                for _ in range(5):
-                    tasks.start_soon(answer)
-    assert found == [1] * 5
+            for number in range(1, 3):
+                del text_of(writer.doc)[0]
+                await writer.flush()
+                update = writer.doc.get_update()
+                async with create_task_group() as tasks:
+                    for _ in range(5):
+                        tasks.start_soon(answer)
+                assert len(looked) == number
 
 
 @pytest.mark.parametrize("turns", [1, 5, 20, 100])

@@ -209,7 +209,7 @@ async def test_content_that_takes_longer_to_check_than_to_connect_is_in_time() -
 
     async with bind("memory", LargeRoom) as server:
         await server.rooms.get("")
-        async with connect("memory", connect_timeout=duration / 2) as client:
+        async with connect("memory", connect_timeout=0.8 * duration) as client:
             assert str(client.doc.get("text", type=Text)) == str(text)
 
 

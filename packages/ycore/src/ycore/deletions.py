@@ -1,4 +1,4 @@
-"""Whether one update deletes what another one does not, in steps: there may be very many deletions.
+"""What an update deletes, looked through in steps: there may be very many deletions.
 
 A client answers a question with everything that it has deleted; no state vector tells what of that
 is news.
@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterator
 from .extent import NO_DELETIONS, Extent
 from .lib0 import Reader
 
-__all__ = ["deletes", "walk_deletions"]
+__all__ = ["Deletions", "deletes", "walk_deletions"]
 
 STRIDE = 1000
 """After so many deletions it is time for a pause: to look at them takes about a millisecond."""
@@ -24,30 +24,61 @@ def deletes(update: bytes, extent: Extent) -> bool:
     return bool(extent.deletions) and not update.startswith(NO_DELETIONS, extent.deletions)
 
 
-def walk_deletions(
-    update: bytes, extent: Extent, known: bytes, known_extent: Extent
-) -> Generator[None, None, bool]:
-    """Tell whether an update deletes what is not known to be deleted, and pause now and then.
+def walk_deletions(update: bytes, extent: Extent) -> Generator[None, None, Deletions]:
+    """Return what an update deletes, and pause now and then.
 
     Args:
-        update: The update, which was checked.
-        extent: What the check told of it.
-        known: An update that pycrdt has encoded, of what is known.
-        known_extent: What a check tells of that.
+        update: The update, which pycrdt has encoded.
+        extent: What a check told of it.
     """
-    ranges: dict[int, _Ranges] = {}
-    for number, (client, start, end) in enumerate(_deletions(known, known_extent)):
-        if client not in ranges:
-            ranges[client] = _Ranges()
-        ranges[client].append(start, end)
+    found = Deletions(update)
+    for number, deletion in enumerate(_deletions(update, extent)):
+        found.append(*deletion)
         if not number % STRIDE:
             yield
-    for number, (client, start, end) in enumerate(_deletions(update, extent)):
-        if end > start and not (client in ranges and ranges[client].hold(start, end)):
-            return True
-        if not number % STRIDE:
-            yield
-    return False
+    return found
+
+
+class Deletions:
+    """What an update deletes: of each client ranges of clocks, in order and apart."""
+
+    def __init__(self, update: bytes) -> None:
+        """Begin with nothing.
+
+        Args:
+            update: The update.
+        """
+        self.update = update
+        self._starts: dict[int, array[int]] = {}
+        self._ends: dict[int, array[int]] = {}
+
+    def append(self, client: int, start: int, end: int) -> None:
+        """Add a range, which is behind the others of its client."""
+        if client not in self._starts:
+            self._starts[client], self._ends[client] = array("I"), array("I")
+        self._starts[client].append(start)
+        self._ends[client].append(end)
+
+    def walk_lacking(self, update: bytes, extent: Extent) -> Generator[None, None, bool]:
+        """Tell whether another update deletes anything else, and pause now and then.
+
+        Args:
+            update: The other update, which was checked.
+            extent: What the check told of it.
+        """
+        for number, (client, start, end) in enumerate(_deletions(update, extent)):
+            if start < end and not self._has(client, start, end):
+                return True
+            if not number % STRIDE:
+                yield
+        return False
+
+    def _has(self, client: int, start: int, end: int) -> bool:
+        starts = self._starts.get(client)
+        if starts is None:
+            return False
+        index = bisect_right(starts, start) - 1
+        return index >= 0 and self._ends[client][index] >= end
 
 
 def _deletions(update: bytes, extent: Extent) -> Iterator[tuple[int, int, int]]:
@@ -59,20 +90,3 @@ def _deletions(update: bytes, extent: Extent) -> Iterator[tuple[int, int, int]]:
         for _ in range(reader.uint()):
             start = reader.uint()
             yield client, start, start + reader.uint()
-
-
-class _Ranges:
-    """Ranges of clocks, which pycrdt writes in order and apart."""
-
-    def __init__(self) -> None:
-        self._starts = array("I")
-        self._ends = array("I")
-
-    def append(self, start: int, end: int) -> None:
-        self._starts.append(start)
-        self._ends.append(end)
-
-    def hold(self, start: int, end: int) -> bool:
-        """Whether another range lies within one of them."""
-        index = bisect_right(self._starts, start) - 1
-        return index >= 0 and self._ends[index] >= end

@@ -120,9 +120,9 @@ class Member(Session):
         return None
 
     async def _look_for_deletions(self, payload: bytes, extent: Extent) -> None:
-        async with self._incoming.comparing:
-            is_lacking = await self._walk(self._incoming.lacks_deletions(payload, extent))
-        if not is_lacking:
+        async with self._incoming.looking:
+            known = await self._walk(self._incoming.walk_deletions())
+        if not await self._walk(known.walk_lacking(payload, extent)):
             return
         if self._may_write:
             # Since a moment ago.

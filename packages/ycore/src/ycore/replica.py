@@ -17,7 +17,7 @@ from anyio.lowlevel import checkpoint
 from pycrdt import Doc, TransactionEvent, merge_updates
 
 from .codes import INVALID_DATA
-from .deletions import walk_deletions
+from .deletions import Deletions, walk_deletions
 from .errors import DocumentError, ProtocolError
 from .extent import EMPTY_UPDATE, Clocks, Extent, exceeds
 from .gaps import Gaps
@@ -126,6 +126,7 @@ class Replica:
         self._applying = False
         self._applied: bytes | None = None
         self._whole: bytes | None = None
+        self._deletions: Deletions | None = None
 
     @contextmanager
     def observing(self) -> Iterator[None]:
@@ -232,14 +233,17 @@ class Replica:
         return exceeds(extent.ends, decode_state_vector(self.state()))
 
     @cached_property
-    def comparing(self) -> Lock:
-        """To be held while it is looked for deletions: what is known takes memory meanwhile."""
+    def looking(self) -> Lock:
+        """To be held while `walk_deletions` is walked: who comes next finds what it has found."""
         return Lock()
 
-    def lacks_deletions(self, update: bytes, extent: Extent) -> Generator[None, None, bool]:
-        """Tell, in steps, whether an update deletes what is not deleted in the document."""
-        known = self.update_since(self.state())
-        return (yield from walk_deletions(update, extent, known, (yield from walk_update(known))))
+    def walk_deletions(self) -> Generator[None, None, Deletions]:
+        """Return what is deleted in the document, and pause now and then."""
+        update = self.update_since(self.state())
+        if self._deletions is None or self._deletions.update != update:
+            extent = yield from walk_update(update)
+            self._deletions = yield from walk_deletions(update, extent)
+        return self._deletions
 
     def is_covered_by(self, state: bytes) -> bool:
         """Whether a state vector holds all that the document's holds."""
