@@ -572,6 +572,37 @@ async def test_what_a_reader_deletes_is_told_too() -> None:
                 await bob.flush()
 
 
+async def test_what_a_reader_brings_and_pushes_is_denied() -> None:
+    doc: Doc[Any] = Doc()
+    doc["text"] = Text("my own")
+    async with bind("memory", authorize=by_token):
+        with pytest.raises(UnsentEditsError):
+            async with connect("memory", doc=doc, token="reader", auto_push=False) as reader:
+                reader.push()
+                with fail_after(5), pytest.raises(ReadOnlyError):
+                    await reader.flush()
+
+
+async def test_what_was_not_accepted_is_not_missed_when_it_has_arrived_after_all() -> None:
+    """Nobody flushes, and the server is gone when its client leaves."""
+    guests = Guests(bob=Access.READ)
+    doc: Doc[Any] = Doc()
+    doc["text"] = Text("mine")
+    async with create_task_group() as tasks:
+        server = bind("memory", authorize=guests)
+        running = Running(server)
+        await tasks.start(running.run)
+        room = await server.rooms.get("")
+        async with connect("memory", token="bob", doc=doc, close_timeout=0.2) as bob:
+            with fail_after(5), pytest.raises(ReadOnlyError):
+                await bob.flush()
+            guests.grants["bob"] = Access.READ_WRITE
+            await server.reauthorize()
+            await until(room.doc, lambda: str(text_of(room.doc)) == "mine")
+            await wait_all_tasks_blocked()
+            await running.stop()
+
+
 async def test_what_was_pushed_and_not_accepted_is_pushed_again_when_it_is() -> None:
     guests = Guests(ann=Access.READ)
     async with (

@@ -20,6 +20,7 @@ from pycrdt import (
     merge_updates,
 )
 
+from ycore.deletions import Deletions
 from ycore.errors import ProtocolError
 from ycore.extent import Extent
 from ycore.keystrokes import check_keystroke
@@ -609,6 +610,21 @@ def test_the_short_way_tells_what_the_long_one_does(data: st.DataObject, seed: i
         for changed in (update, *(mutate(rand, update) for _ in range(20))):
             short = outcome(check_keystroke, changed)
             assert short is None or short == outcome(walked, changed), changed.hex()
+
+
+def test_there_are_pauses_also_where_clients_have_deleted_nothing() -> None:
+    update = b"\x00" + uint(20_000) + 20_000 * b"\x05\x00"
+    steps = walk_update(update)
+    pauses = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            extent = stop.value
+            break
+        pauses += 1
+    assert pauses > 5
+    assert len(list(Deletions(b"").walk_lacking(update, extent))) > 5
 
 
 @pytest.mark.parametrize("cut_off", ["010105000401008000", "01010500040101748000"])

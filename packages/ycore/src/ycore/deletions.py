@@ -86,7 +86,10 @@ def _deletions(update: bytes, extent: Extent) -> Iterator[tuple[int, int, int]]:
     reader = Reader(update)
     reader.pos = extent.deletions
     for _ in range(reader.uint()):
-        client = reader.uint()
-        for _ in range(reader.uint()):
+        client, ranges = reader.uint(), reader.uint()
+        if not ranges:
+            # That takes time, too.
+            yield client, 0, 0
+        for _ in range(ranges):
             start = reader.uint()
             yield client, start, start + reader.uint()

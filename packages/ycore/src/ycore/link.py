@@ -168,6 +168,8 @@ class Link:
 
     def push(self) -> None:
         """Send the local changes now, or as soon as there is a connection."""
+        if not (self._sent or self._local.is_empty):
+            self._count_content()
         self._push_wanted = True
         self._push()
 
@@ -197,9 +199,7 @@ class Link:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[None]:
         if self._auto_push and not self._local.is_empty:
-            # What the document brings is unsent like an edit.
-            self._sent += 1
-            self._sent_edits = self._sent
+            self._count_content()
         with self._observing():
             async with background_tasks() as tasks:
                 tasks.start_soon(self._take_turns)
@@ -352,7 +352,14 @@ class Link:
         self._push_wanted = True
         self._signal.set()
 
+    def _count_content(self) -> None:
+        """Take note that what the document brings is unsent like an edit."""
+        self._sent += 1
+        self._sent_edits = self._sent
+
     def _on_push(self, *, again: bool, in_vain: bool = False) -> None:
+        if in_vain and self._sent_edits <= self._arrived:
+            return
         self._sent += 1
         # What is sent again carries the edits that have not arrived, too.
         if not again or self._sent_edits > self._arrived:

@@ -196,6 +196,9 @@ def _walk_any_update(update: bytes) -> Generator[None, None, Extent]:
             ends[client] = found[-1].end
     deleting = reader.pos
     for _ in range(reader.count(2)):
+        if reader.pos > reader.pause:
+            reader.take_pause()
+            yield
         client = reader.uint()
         end = yield from _walk_deletions(reader)
         if end > ends.get(client, 0):

@@ -30,6 +30,9 @@ __all__ = ["Uplink"]
 
 logger = logging.getLogger("ycore.client")
 
+CHANCES = 3
+"""So often a server may ask for what it did not accept before that is held to be in vain."""
+
 SHOWN = 200
 """So many characters of what a server says are logged."""
 
@@ -203,7 +206,8 @@ class Uplink(Session):
         is_repeated = self.denied is not None
         self.repeats += is_repeated
         # Some servers ask all the time, and take nothing.
-        in_vain = not changed and state == self._answered_state
+        is_insistent = not is_repeated or self.repeats > CHANCES
+        in_vain = is_insistent and not changed and state == self._answered_state
         self._answered_state = state
         self._server_state, self.has_answered, self.denied = None, True, None
         if changed or is_repeated or not (in_vain or self._outgoing.is_covered_by(state)):
