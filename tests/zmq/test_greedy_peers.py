@@ -35,7 +35,7 @@ from ywire_zmq.frames import (
     decode,
     encode,
 )
-from ywire_zmq.router import Router
+from ywire_zmq.router import PeerChannel, Router
 
 # The fixtures, whose classes are in conftest.py.
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
@@ -124,23 +124,28 @@ async def test_who_takes_nothing_is_dropped_whatever_it_says(
     assert answer.code == 1008
 
 
-async def test_who_is_not_let_in_yet_can_send_a_window_only(raw_peer: Peer) -> None:
-    asked, decided = Event(), Event()
+async def test_who_is_not_let_in_yet_can_send_a_window_only(
+    monkeypatch: pytest.MonkeyPatch, raw_peer: Peer
+) -> None:
+    asked, failed, fail = Event(), Event(), PeerChannel.fail
 
     async def authorize(request: AccessRequest) -> Access:
         asked.set()
-        await decided.wait()
+        # Who is let in before the window is exceeded may send more.
+        await failed.wait()
         return Access.READ_WRITE
 
+    def tell_and_fail(channel: PeerChannel, error: Exception) -> None:
+        fail(channel, error)
+        failed.set()
+
+    monkeypatch.setattr(PeerChannel, "fail", tell_and_fail)
     async with ZmqServer(authorize=authorize, max_message_size=2 * len(LARGE)) as server:
         with raw_peer(server.endpoint) as peer, fail_after(10):
             peer.send(encode(Hello("room")))
             await asked.wait()
             for sent in range(0, len(LARGE), PIECE_SIZE):
                 peer.send(encode(Piece(len(LARGE) - sent, bytes(PIECE_SIZE))))
-            # What comes behind it is heard: so all of it has come.
-            peer.send(encode(Ping()))
-            decided.set()
             while not isinstance(answer := decode(await peer.receive()), Bye):
                 pass
     assert answer == Bye(1008, "more pieces than the window allows")
