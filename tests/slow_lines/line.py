@@ -11,13 +11,16 @@ import trustme
 from anyio import current_time, fail_after
 from pycrdt import Doc, Text
 
-from tests.faults.wires import HEARTBEAT, ROOM, join, port_of, serve
+from tests.faults.wires import ROOM, join, port_of, serve
 from tests.network.proxy import HOST, open_proxy
 from ycore import ClientWire, Room, ServerWire
 
-__all__ = ["Line", "slow_line", "tls_contexts"]
+__all__ = ["HEARTBEAT", "LONG", "Line", "slow_line", "tls_contexts"]
 
-LAG = 0.02
+HEARTBEAT = 0.4
+"""In seconds; the line shares a busy machine, and must not be silent for longer."""
+
+LAG = 0.04
 """So long it takes to carry what the system holds of a connection, in seconds: some ten KiB."""
 
 LARGE = "x" * 1_500_000
@@ -40,7 +43,8 @@ class Line:
 
     def join(self, **options: Any) -> ClientWire:
         """Make a client at the other end of the line."""
-        return join(self._wire, self._port, **{"connect_timeout": PATIENCE, **options})
+        defaults = {"connect_timeout": PATIENCE, "heartbeat": HEARTBEAT}
+        return join(self._wire, self._port, **{**defaults, **options})
 
     async def receive_a_large_document(self, **options: Any) -> None:
         """Have a client that joins receive what is in the room, by one connection."""
@@ -68,10 +72,12 @@ class Line:
 
 
 @asynccontextmanager
-async def slow_line(wire: str, **options: Any) -> AsyncIterator[Line]:
+async def slow_line(
+    wire: str, *, heartbeat: float = HEARTBEAT, **options: Any
+) -> AsyncIterator[Line]:
     """Have a server at the other end of a slow line; the options are its own."""
     async with (
-        serve(wire, **options) as server,
+        serve(wire, heartbeat=heartbeat, **options) as server,
         server.rooms.join(ROOM) as room,
         open_proxy(port_of(server), lag=LAG) as proxy,
     ):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.marks import networked_wires
-from tests.faults.wires import HEARTBEAT
-from tests.slow_lines.line import slow_line
+from tests.slow_lines.line import HEARTBEAT, LONG, slow_line
 from ywire_zmq import sockets
 
-SHORT = 0.4
+SHORT = LONG / 2
 """A time in which not all of a large document is carried, in seconds."""
 
 pytestmark = networked_wires
@@ -24,19 +23,11 @@ def impatient_libzmq(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_large_document_is_received(wire: str) -> None:
     async with slow_line(wire) as line:
-        await line.receive_a_large_document()
+        # Joining may take longer than connecting.
+        await line.receive_a_large_document(connect_timeout=SHORT)
 
 
 async def test_a_large_document_is_sent(wire: str) -> None:
     async with slow_line(wire) as line:
-        await line.send_a_large_document()
-
-
-async def test_joining_may_take_longer_than_connecting(wire: str) -> None:
-    async with slow_line(wire) as line:
-        await line.receive_a_large_document(connect_timeout=SHORT)
-
-
-async def test_who_takes_a_large_message_is_not_too_slow(wire: str) -> None:
-    async with slow_line(wire) as line:
+        # Who takes a large message is not too slow.
         await line.send_a_large_document(send_timeout=SHORT)

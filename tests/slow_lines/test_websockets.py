@@ -7,9 +7,9 @@ from aiohttp import ClientSession, WSMsgType
 from anyio import create_task_group, fail_after, sleep
 from pycrdt import Text
 
-from tests.faults.wires import HEARTBEAT, NOTICE, ROOM, port_of, serve
+from tests.faults.wires import NOTICE, ROOM, port_of, serve
 from tests.load.scene import keep_send_buffers_small
-from tests.slow_lines.line import slow_line, tls_contexts
+from tests.slow_lines.line import HEARTBEAT, slow_line, tls_contexts
 from ycore import Room
 from ywire_websocket import patience
 
