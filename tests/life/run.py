@@ -1,5 +1,7 @@
 """Open and leave many rooms and connections in this process, and tell what is left of them.
 
+Others find no place, and are refused.
+
 Server and clients are in one process, so that what either leaves behind counts. They come in equal
 batches. What is made only once is made by a batch before the first count. Linux only.
 """
@@ -20,13 +22,14 @@ import anyio
 from anyio import AsyncContextManagerMixin, create_task_group, move_on_after, sleep
 from pycrdt import Text
 
-from ycore import Room, Rooms, bind, connect
+from ycore import ConnectError, Room, Rooms, ServerWire, bind, connect
 from ycore.testing import until
 
 # The tests are no installed package.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from tests.life.census import Census, take_census
+from tests.life.wires import address_of
 
 WIRES: dict[str, dict[str, Any]] = {
     "memory": {},
@@ -34,6 +37,9 @@ WIRES: dict[str, dict[str, Any]] = {
     "zmq": {"port": 0},
 }
 """The options of a server on each wire."""
+
+FULL = WIRES | {"memory": {"name": "full"}}
+"""Those of a second one."""
 
 MEETING = "meeting"
 
@@ -56,13 +62,16 @@ def main() -> None:
 async def _run(options: argparse.Namespace) -> None:
     start = perf_counter()
     async with Place(options.wire, options.at_once) as place:
-        await place.be_visited(rooms=options.at_once, connections=options.at_once)
+        await place.be_visited(
+            rooms=options.at_once, connections=options.at_once, refused=options.at_once
+        )
     outside = await _settle(None)
     async with Place(options.wire, options.at_once) as place:
-        await place.be_visited(rooms=options.rooms, connections=options.connections)
+        batch = {name: getattr(options, name) for name in ("rooms", "connections", "refused")}
+        await place.be_visited(**batch)
         counts = [await _settle(None)]
         for _ in range(options.batches):
-            await place.be_visited(rooms=options.rooms, connections=options.connections)
+            await place.be_visited(**batch)
             counts.append(await _settle(None))
         after = await _settle(counts[0])
     end = await _settle(outside)
@@ -79,31 +88,33 @@ async def _run(options: argparse.Namespace) -> None:
 
 
 class Place(AsyncContextManagerMixin):
-    """A server with a room that stays, and its visitors."""
+    """A server with a room that stays, a server that is full, and their visitors."""
 
     def __init__(self, wire: str, at_once: int) -> None:
         self._wire = wire
         self._at_once = at_once
         self._rooms = Rooms(linger=0)
-        self._address: dict[str, Any] = {}
+        self._server: ServerWire
+        self._full: ServerWire
         self._meeting: Room
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
         async with (
             self._rooms,
-            bind(self._wire, rooms=self._rooms, **WIRES[self._wire]) as server,
+            bind(self._wire, rooms=self._rooms, **WIRES[self._wire]) as self._server,
+            bind(self._wire, max_connections=1, **FULL[self._wire]) as self._full,
+            connect(self._wire, **address_of(self._full)),
             self._rooms.join(MEETING) as self._meeting,
         ):
-            if self._wire != "memory":
-                self._address = {"port": getattr(server, "port")}  # noqa: B009 - a wire's own
             yield self
 
-    async def be_visited(self, *, rooms: int, connections: int) -> None:
-        """Have rooms opened and left, then connections."""
+    async def be_visited(self, *, rooms: int, connections: int, refused: int) -> None:
+        """Have rooms opened and left, then connections, then some that are refused."""
         await self._repeat(rooms, self._open_a_room)
         await self._repeat(connections // 2, self._visit_a_room)
         await self._repeat(connections - connections // 2, self._visit_the_meeting)
+        await self._repeat(refused, self._be_refused)
 
     async def _repeat(self, count: int, visit: Callable[[int], Awaitable[None]]) -> None:
         """Make visits, so many at a time."""
@@ -122,15 +133,22 @@ class Place(AsyncContextManagerMixin):
             room.doc["text"] = Text("somebody was here")
 
     async def _visit_a_room(self, number: int) -> None:
-        async with connect(self._wire, id=f"room {number}", **self._address) as client:
+        async with connect(self._wire, id=f"room {number}", **address_of(self._server)) as client:
             client.awareness.set_local_state({"number": number})
             client.doc["text"] = Text("somebody was here")
 
     async def _visit_the_meeting(self, number: int) -> None:
-        async with connect(self._wire, id=MEETING, **self._address) as client:
+        async with connect(self._wire, id=MEETING, **address_of(self._server)) as client:
             client.awareness.set_local_state({"number": number})
             me, here = client.awareness.client_id, self._meeting.awareness
             await until(here, lambda: me in here.states, timeout=PATIENCE)
+
+    async def _be_refused(self, number: int) -> None:
+        try:
+            async with connect(self._wire, id=f"room {number}", **address_of(self._full)):
+                raise AssertionError("there was a place")
+        except ConnectError:
+            pass
 
 
 async def _settle(expected: Census | None) -> Census:
@@ -169,6 +187,9 @@ def _parse() -> argparse.Namespace:
         type=int,
         default=2500,
         help="in each batch: half of them to a room of their own, the others to one that stays",
+    )
+    parser.add_argument(
+        "--refused", type=int, default=2500, help="who find no place, in each batch"
     )
     parser.add_argument("--at-once", type=int, default=100, help="so many come at a time")
     return parser.parse_args()

@@ -17,7 +17,7 @@ from tests.life.wires import Wire
 
 SCRIPT = Path(__file__).with_name("run.py")
 
-ROOMS, CONNECTIONS, AT_ONCE = 50, 100, 25
+ROOMS, CONNECTIONS, REFUSED, AT_ONCE = 50, 100, 50, 25
 """So many come in a batch, and so many of them at a time."""
 
 LEAK = 3.0
@@ -41,7 +41,12 @@ def count(wire: Wire) -> dict[str, Any]:
     environment = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
     environment["PYTHONMALLOC"] = "malloc"
     where = ["--wire", wire.name, "--backend", wire.backend]
-    what = {"--rooms": ROOMS, "--connections": CONNECTIONS, "--at-once": AT_ONCE}
+    what = {
+        "--rooms": ROOMS,
+        "--connections": CONNECTIONS,
+        "--refused": REFUSED,
+        "--at-once": AT_ONCE,
+    }
     numbers = [argument for name, number in what.items() for argument in (name, str(number))]
     result = subprocess.run(
         [sys.executable, str(SCRIPT), *where, *numbers],

@@ -284,6 +284,32 @@ async def test_a_client_that_goes_while_it_is_decided_is_no_fault(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        "GET /rooms HTTP/1.1\r\nHost: x\r\n",
+        (
+            "GET /rooms HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        ),
+        "POST /elsewhere HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n",
+    ],
+    ids=["no websocket", "a websocket", "no room"],
+)
+async def test_who_is_refused_keeps_no_connection(request_head: str) -> None:
+    async with (
+        WebsocketServer(port=0, path="/rooms", authorize=nobody) as server,
+        await anyio.connect_tcp("127.0.0.1", server.port) as stream,
+    ):
+        await stream.send(f"{request_head}\r\n".encode())
+        answer = b""
+        with fail_after(5), pytest.raises(EndOfStream):
+            while True:
+                answer += await stream.receive()
+    assert answer.startswith(b"HTTP/1.1 4")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
 async def test_too_many_who_ask_for_nothing_are_cut_off() -> None:
     async with WebsocketServer(port=0, max_connections=2) as server:
         address = ("127.0.0.1", server.port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from ssl import SSLContext
 from typing import Unpack
 
@@ -100,7 +101,7 @@ class WebsocketServer(WebsocketEndpoint):
         self._patience.end_for(request.protocol)
 
     def _application(self) -> web.Application:
-        application = web.Application()
+        application = web.Application(middlewares=[_let_go])
         self.add_routes(application.router, self.path)
         application.router.add_route("*", "/{path:.*}", self._refuse)
         return application
@@ -108,3 +109,20 @@ class WebsocketServer(WebsocketEndpoint):
     async def _refuse(self, request: web.Request) -> web.StreamResponse:
         self._note_request(request)
         raise web.HTTPNotFound(text=f"there are no rooms here, but below {self.path}\n")
+
+
+@web.middleware
+async def _let_go(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Have an answer that is no websocket end its connection.
+
+    Who is refused could keep it otherwise, and no limit counts it.
+    """
+    try:
+        response = await handler(request)
+    except web.HTTPException as exc:
+        exc.force_close()
+        raise
+    response.force_close()
+    return response
