@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -21,11 +22,28 @@ NODE = (20, 19)
 SOURCES = {"node": "nodejs.org", "chromium": "apt-get install chromium"}
 """Where to get the programs that tests need."""
 
+HEAVY = {"chaos", "faults", "load", "replay"}
+"""The folders of tests that keep a machine busy: measuring coverage would be half of their work, and
+they cover what others cover."""
+
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     backend: str = request.param
     return backend
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests run at a time: one more than there are cores, since many only wait."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return cores + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage where it would be a burden."""
+    for item in items:
+        if item.path.parent.name in HEAVY:
+            item.add_marker("no_cover")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -340,7 +340,7 @@ async def test_connecting_and_leaving_can_be_cancelled(raw_router: Router) -> No
 async def test_in_flight_messages_of_a_closed_connection_are_ignored(
     serve: Serve, raw_peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with serve() as served:
+    async with serve(close_timeout=0.1) as served:
         with raw_peer(served.server.endpoint) as peer, caplog.at_level(logging.INFO, "ywire.zmq"):
             peer.send(HELLO)
             channel = await served.accept()
