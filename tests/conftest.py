@@ -23,8 +23,8 @@ SOURCES = {"node": "nodejs.org", "chromium": "apt-get install chromium"}
 """Where to get the programs that tests need."""
 
 HEAVY = {"chaos", "faults", "load", "replay"}
-"""The folders of tests that keep a machine busy: measuring coverage would be half of their work, and
-they cover what others cover."""
+"""The folders of tests that keep a machine busy: to measure coverage would be half of their work,
+and they cover what others cover."""
 
 
 @pytest.fixture(params=["asyncio", "trio"])
