@@ -33,6 +33,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     return backend
 
 
+@pytest.hookimpl(optionalhook=True)  # There may be no pytest-xdist.
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many tests run at a time: one more than there are cores, since many only wait."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
