@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any, ClassVar
@@ -38,8 +38,9 @@ from ycore import (
     bind,
     connect,
 )
-from ycore.replica import Replica
-from ycore.updates import check_update
+from ycore.protocol import Kind
+from ycore.replica import LARGE, Replica
+from ycore.session import WALKS
 
 
 class RefusingRoom(Room):
@@ -191,16 +192,19 @@ async def test_a_server_that_does_not_answer_is_a_timeout() -> None:
         assert isinstance(caught.value, ConnectionError)
 
 
-async def test_content_that_takes_longer_to_check_than_to_connect_is_in_time() -> None:
-    text = Text()
-    content = Doc({"text": text})
-    with content.transaction():
-        for _ in range(1_000_000):
-            text.insert(0, "x")
-    update = content.get_update()
-    began = perf_counter()
-    check_update(update)
-    duration = perf_counter() - began
+async def test_content_that_takes_longer_to_check_than_to_connect_is_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large, timeout = "x" * (LARGE + 1), 3.0
+    update, walk = Doc({"text": Text(large)}).get_update(), WALKS[Kind.STEP2]
+
+    def walk_slowly(payload: bytes) -> Generator[None, None, object]:
+        end = perf_counter() + 1.2 * timeout
+        while perf_counter() < end:
+            yield
+        return (yield from walk(payload))
+
+    monkeypatch.setitem(WALKS, Kind.STEP2, walk_slowly)
 
     class LargeRoom(Room):
         async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -209,8 +213,8 @@ async def test_content_that_takes_longer_to_check_than_to_connect_is_in_time() -
 
     async with bind("memory", LargeRoom) as server:
         await server.rooms.get("")
-        async with connect("memory", connect_timeout=0.8 * duration) as client:
-            assert str(client.doc.get("text", type=Text)) == str(text)
+        async with connect("memory", connect_timeout=timeout) as client:
+            assert str(client.doc.get("text", type=Text)) == large
 
 
 async def test_a_permanent_refusal_is_raised() -> None:

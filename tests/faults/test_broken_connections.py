@@ -123,7 +123,7 @@ async def test_who_was_given_up_unawares_comes_back(wire: str) -> None:
 
 
 async def test_an_attempt_that_gets_no_answer_is_given_up_and_repeated(wire: str) -> None:
-    async with playing(wire, connect_timeout=0.5) as scene:
+    async with playing(wire, connect_timeout=3) as scene:
         await scene.until_together()
         async with watching_status(scene.ann.client) as status:
             scene.proxy.stall()

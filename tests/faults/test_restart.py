@@ -23,7 +23,8 @@ async def until_each_reads_news(*writers: Writer) -> None:
 @networked_wires
 async def test_clients_come_back_to_a_server_that_was_killed(wire: str, anyio_backend: str) -> None:
     async with (
-        serving_in_a_process(wire, anyio_backend) as server,
+        # Who is back is not to be lost once more because the server's process gets no turn.
+        serving_in_a_process(wire, anyio_backend, heartbeat=1.0) as server,
         server.join() as one,
         server.join() as two,
     ):

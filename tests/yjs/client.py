@@ -9,7 +9,7 @@ from anyio import Event, move_on_after
 
 __all__ = ["BOUND", "YjsClient", "YjsEvent"]
 
-BOUND = 5.0
+BOUND = 10.0
 """How long it may take until all see the same, in seconds; Yjs repairs nothing before 15 s."""
 
 SHOWN = 1000

@@ -16,8 +16,9 @@ from tests.yjs.servers import PATH, run_servers
 
 pytestmark = pytest.mark.needs("node", "tests/yjs")
 
-HEARTBEAT = 1.0
-"""After one and a half of it the server gives the old connection up, in seconds."""
+HEARTBEAT = 2.5
+"""In seconds; the server gives the old connection up after half to one and a half of it, when the
+provider has to be back."""
 
 BEFORE, AFTER = {"cursor": 1}, {"cursor": {"näme": [2]}}
 
