@@ -21,7 +21,7 @@ REQUEST = (
     b"\r\n"
 )
 
-BOUND = 3.0
+BOUND = 10.0
 
 
 @pytest.mark.parametrize("turns", range(8))

@@ -21,6 +21,7 @@ import pytest
 import zmq
 from anyio import (
     TASK_STATUS_IGNORED,
+    Event,
     create_memory_object_stream,
     fail_after,
     open_process,
@@ -33,6 +34,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream
 
 from ycore import Channel, Room
 from ywire_zmq import ZmqClient, ZmqServer
+from ywire_zmq.router import PeerChannel
 
 # The tests are no installed package.
 sys.path.append(str(Path(__file__).resolve().parents[2]))
@@ -83,6 +85,19 @@ def serve() -> Serve:
                 yield Served(server, receive)
 
     return serve
+
+
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Return what is set once a server takes in nothing more of some peer."""
+    failed, fail = Event(), PeerChannel.fail
+
+    def fail_and_tell(channel: PeerChannel, error: Exception) -> None:
+        fail(channel, error)
+        failed.set()
+
+    monkeypatch.setattr(PeerChannel, "fail", fail_and_tell)
+    return failed
 
 
 class RawPeer:

@@ -17,6 +17,7 @@ from anyio import (
     BrokenResourceError,
     ClosedResourceError,
     EndOfStream,
+    Event,
     create_task_group,
     fail_after,
     move_on_after,
@@ -47,8 +48,10 @@ async def fill(channel: Channel, message: bytes = b"x" * 100_000) -> int:
                 await channel.send(message)
                 count += 1
             if patience.cancelled_caught:
-                assert not channel.send_nowait(message)
-                return count
+                if not channel.send_nowait(message):
+                    return count
+                # It was not the channel that was full, but the machine that was busy.
+                count += 1
 
 
 # Messages
@@ -318,7 +321,7 @@ async def test_the_client_leaves_without_closing(serve: Serve) -> None:
         async with served.pair() as (client, server):
             await client.send(b"last words")
             assert await server.receive() == b"last words"
-        with fail_after(1), pytest.raises(BrokenResourceError):
+        with fail_after(5), pytest.raises(BrokenResourceError):
             await server.receive()
 
 
@@ -384,9 +387,9 @@ async def test_a_cancelled_send_sends_nothing(serve: Serve) -> None:
 
 
 async def test_a_client_that_does_not_read_is_no_dead_client(serve: Serve) -> None:
-    async with serve(heartbeat=0.05) as served, served.pair() as (client, server):
+    async with serve(heartbeat=0.2) as served, served.pair() as (client, server):
         count = await fill(server)
-        with move_on_after(0.5):
+        with move_on_after(1.5):
             await server.receive()
         for _ in range(count):
             await client.receive()
@@ -398,13 +401,15 @@ async def test_leaving_returns_though_a_peer_does_not_read(serve: Serve) -> None
             await fill(server)
             start = monotonic()
             await server.aclose(1001)
-            assert monotonic() - start < 1
-            with fail_after(1):
+            assert monotonic() - start < 4
+            with fail_after(4):
                 await client.aclose()
-    assert monotonic() - start < 3
+    assert monotonic() - start < 10
 
 
-async def test_a_peer_that_ignores_the_window_is_refused(serve: Serve, raw_peer: Peer) -> None:
+async def test_a_peer_that_ignores_the_window_is_refused(
+    serve: Serve, raw_peer: Peer, failed: Event
+) -> None:
     message = bytes(100_000)
     async with serve(max_message_size=len(message)) as served:
         with raw_peer(served.server.endpoint) as peer:
@@ -412,8 +417,10 @@ async def test_a_peer_that_ignores_the_window_is_refused(serve: Serve, raw_peer:
             channel = await served.accept()
             for _ in range(100):
                 peer.send(message)
+            with fail_after(10):
+                # Who receives before that makes room for the rest.
+                await failed.wait()
             async with served.pair() as (client, server):
-                # What came before the flood ended has been taken in when this is answered.
                 await client.send(b"unharmed")
                 assert await server.receive() == b"unharmed"
             with pytest.raises(ProtocolViolation, match="window") as caught:
@@ -451,7 +458,7 @@ anyio.run(main)
             server = await served.accept()
             await program.read_line()
             program.kill()
-            with fail_after(1), pytest.raises(BrokenResourceError):
+            with fail_after(5), pytest.raises(BrokenResourceError):
                 await server.receive()
             with pytest.raises(BrokenResourceError):
                 server.send_nowait(b"anybody there?")
@@ -467,7 +474,7 @@ async def test_what_a_client_sent_before_it_died_is_received(serve: Serve, raw_p
                 peer.send(b"%d" % number)
         for number in range(1000):
             assert await server.receive() == b"%d" % number
-        with fail_after(1), pytest.raises(BrokenResourceError):
+        with fail_after(5), pytest.raises(BrokenResourceError):
             await server.receive()
 
 
@@ -485,23 +492,23 @@ async def test_a_killed_server_is_noticed_at_once(run: Run) -> None:
         async with ZmqClient(endpoint=await program.read_line()).open() as channel:
             await channel.receive()  # the server's step 1
             program.kill()
-            with fail_after(1), pytest.raises(BrokenResourceError):
+            with fail_after(5), pytest.raises(BrokenResourceError):
                 await channel.receive()
             with pytest.raises(BrokenResourceError):
                 channel.send_nowait(b"anybody there?")
 
 
 async def test_a_frozen_server_is_noticed(run: Run) -> None:
-    async with run(SERVER_PROGRAM.format(heartbeat=0.1)) as program:
+    async with run(SERVER_PROGRAM.format(heartbeat=0.5)) as program:
         async with ZmqClient(endpoint=await program.read_line()).open() as channel:
             await channel.receive()
             program.freeze()
-            with fail_after(3), pytest.raises(BrokenResourceError):
+            with fail_after(10), pytest.raises(BrokenResourceError):
                 await channel.receive()
 
 
 async def test_a_frozen_client_is_noticed_and_told_when_it_thaws(serve: Serve, run: Run) -> None:
-    async with serve(heartbeat=0.1) as served:
+    async with serve(heartbeat=0.5) as served:
         source = f"""
 async def main():
     async with ZmqClient(endpoint={served.server.endpoint!r}).open() as channel:
@@ -515,7 +522,7 @@ anyio.run(main)
             server = await served.accept()
             await program.read_line()
             program.freeze()
-            with fail_after(3), pytest.raises(BrokenResourceError):
+            with fail_after(10), pytest.raises(BrokenResourceError):
                 await server.receive()
             await server.aclose()
             program.thaw()
@@ -523,7 +530,7 @@ anyio.run(main)
 
 
 async def test_idle_peers_stay_connected(serve: Serve) -> None:
-    async with serve(heartbeat=0.05) as served, served.pair() as (client, server):
+    async with serve(heartbeat=0.2) as served, served.pair() as (client, server):
         async with create_task_group() as tasks:
 
             async def receive(channel: Channel) -> None:
@@ -531,7 +538,7 @@ async def test_idle_peers_stay_connected(serve: Serve) -> None:
 
             tasks.start_soon(receive, client)
             tasks.start_soon(receive, server)
-            with move_on_after(0.5):
+            with move_on_after(1.5):
                 await served.accept()
             for channel in (client, server):
                 await channel.send(b"still there")

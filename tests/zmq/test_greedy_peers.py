@@ -35,7 +35,7 @@ from ywire_zmq.frames import (
     decode,
     encode,
 )
-from ywire_zmq.router import PeerChannel, Router
+from ywire_zmq.router import Router
 
 # The fixtures, whose classes are in conftest.py.
 Serve = Callable[..., AbstractAsyncContextManager[Any]]
@@ -124,10 +124,8 @@ async def test_who_takes_nothing_is_dropped_whatever_it_says(
     assert answer.code == 1008
 
 
-async def test_who_is_not_let_in_yet_can_send_a_window_only(
-    monkeypatch: pytest.MonkeyPatch, raw_peer: Peer
-) -> None:
-    asked, failed, fail = Event(), Event(), PeerChannel.fail
+async def test_who_is_not_let_in_yet_can_send_a_window_only(raw_peer: Peer, failed: Event) -> None:
+    asked = Event()
 
     async def authorize(request: AccessRequest) -> Access:
         asked.set()
@@ -135,11 +133,6 @@ async def test_who_is_not_let_in_yet_can_send_a_window_only(
         await failed.wait()
         return Access.READ_WRITE
 
-    def tell_and_fail(channel: PeerChannel, error: Exception) -> None:
-        fail(channel, error)
-        failed.set()
-
-    monkeypatch.setattr(PeerChannel, "fail", tell_and_fail)
     async with ZmqServer(authorize=authorize, max_message_size=2 * len(LARGE)) as server:
         with raw_peer(server.endpoint) as peer, fail_after(10):
             peer.send(encode(Hello("room")))

@@ -411,11 +411,11 @@ class DocumentConformance(WireSuite):
             pass
         with self.bounded():
             started = current_time()
-            client = self.client(server, connect_timeout=1)
+            client = self.client(server, connect_timeout=5)
             with pytest.raises(ConnectionError) as caught:
                 async with client:
                     pass
-            assert current_time() - started < 1 + SLACK
+            assert current_time() - started < 5 + SLACK
             assert client.address in str(caught.value)
 
     async def test_addresses_can_be_read(self) -> None:
