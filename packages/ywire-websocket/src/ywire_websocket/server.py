@@ -13,10 +13,11 @@ from anyio.abc import TaskStatus
 
 from ycore import ServerOptions
 
-from .accepting import Patience, accept, stop
+from .accepting import accept, stop
 from .addresses import bind_sockets, check_path
 from .endpoint import WebsocketEndpoint
 from .loop import require_asyncio
+from .newcomers import Newcomers
 from .origins import Origins
 
 __all__ = ["WebsocketServer"]
@@ -57,7 +58,7 @@ class WebsocketServer(WebsocketEndpoint):
         self.path = check_path(path)
         self._port = port
         self._ssl_context = ssl_context
-        self._patience = Patience(self.limits.handshake_timeout, self.max_connections)
+        self._newcomers = Newcomers(self.limits.handshake_timeout, self.max_connections)
 
     @property
     def port(self) -> int:
@@ -77,28 +78,29 @@ class WebsocketServer(WebsocketEndpoint):
         # Names are resolved in there.
         sockets = await to_thread.run_sync(bind_sockets, self.host, self._port)
         self._port = sockets[0].getsockname()[1]
-        patience = self._patience
         runner = web.AppRunner(
             self._application(),
             access_log=None,
-            keepalive_timeout=patience.seconds,
+            keepalive_timeout=self.limits.handshake_timeout,
             shutdown_timeout=self.limits.close_timeout,
         )
         servers: list[asyncio.Server] = []
         try:
             await runner.setup()
-            servers += [await accept(runner, sock, self._ssl_context, patience) for sock in sockets]
+            servers += [
+                await accept(runner, sock, self._ssl_context, self._newcomers) for sock in sockets
+            ]
             task_status.started()
             await sleep_forever()
         finally:
             with CancelScope(shield=True):
                 await stop(runner, sockets, servers)
-            patience.end()
+            self._newcomers.end()
             for sock in sockets:
                 sock.close()
 
     def _note_request(self, request: web.Request) -> None:
-        self._patience.end_for(request.protocol)
+        self._newcomers.let_in(request.protocol)
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[_let_go])
