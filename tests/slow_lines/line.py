@@ -26,7 +26,7 @@ LAG = 0.04
 LARGE = "x" * 1_500_000
 
 LONG = 5 * HEARTBEAT
-"""Who is silent for so long is given up on every wire, in seconds."""
+"""Who is silent for so long is given up on every wire, in seconds; a large document takes longer."""
 
 PATIENCE = 30.0
 
