@@ -20,13 +20,13 @@ __all__ = ["HEARTBEAT", "LONG", "Line", "slow_line", "tls_contexts"]
 HEARTBEAT = 0.4
 """In seconds; the line shares a busy machine, and must not be silent for longer."""
 
-LAG = 0.04
+LAG = 0.02
 """So long it takes to carry what the system holds of a connection, in seconds: some ten KiB."""
 
-LARGE = "x" * 1_500_000
+LARGE = "x" * 3_000_000
 
 LONG = 5 * HEARTBEAT
-"""Who is silent for so long is given up on every wire, in seconds; a large document takes longer."""
+"""Who is silent for so long is given up on every wire, in seconds."""
 
 PATIENCE = 30.0
 
