@@ -189,6 +189,9 @@ class Stage:
         """
         for id, ledger in self._ledgers.items():  # noqa: A001
             present = [actor for actor in self._actors if actor.who.room == id]
+            if self._site.room(id) is None:
+                # A machine that stood still has lost connections; who was in it comes back.
+                await self.rest()
             room = self._site.room(id)
             assert room is not None, f"room {id!r} is not open"
             try:

@@ -9,8 +9,7 @@ import aiohttp
 import anyio
 import pytest
 from aiohttp import web
-from anyio import EndOfStream, fail_after, sleep_forever
-from pycrdt import Text
+from anyio import EndOfStream, fail_after
 
 from ycore import (
     Access,
@@ -282,63 +281,3 @@ async def test_a_client_that_goes_while_it_is_decided_is_no_fault(
             async with connect("websocket", port=server.port):
                 pass
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
-@pytest.mark.parametrize(
-    "request_head",
-    [
-        "GET /rooms HTTP/1.1\r\nHost: x\r\n",
-        (
-            "GET /rooms HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        ),
-        "POST /elsewhere HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n",
-    ],
-    ids=["no websocket", "a websocket", "no room"],
-)
-async def test_who_is_refused_keeps_no_connection(request_head: str) -> None:
-    async with (
-        WebsocketServer(port=0, path="/rooms", authorize=nobody) as server,
-        await anyio.connect_tcp("127.0.0.1", server.port) as stream,
-    ):
-        await stream.send(f"{request_head}\r\n".encode())
-        answer = b""
-        with fail_after(5), pytest.raises(EndOfStream):
-            while True:
-                answer += await stream.receive()
-    assert answer.startswith(b"HTTP/1.1 4")
-    assert b"\r\nConnection: close\r\n" in answer
-
-
-async def test_too_many_who_ask_for_nothing_are_cut_off() -> None:
-    async with WebsocketServer(port=0, max_connections=2) as server:
-        address = ("127.0.0.1", server.port)
-        async with (
-            await anyio.connect_tcp(*address),
-            await anyio.connect_tcp(*address),
-            await anyio.connect_tcp(*address) as third,
-        ):
-            with fail_after(5), pytest.raises((EndOfStream, anyio.BrokenResourceError)):
-                await third.receive()
-
-
-async def test_who_connects_and_asks_for_nothing_is_dropped() -> None:
-    async with WebsocketServer(port=0, handshake_timeout=0.1) as server:
-        for beginning in (b"", b"GET / HTTP/1.1\r\nHost: x\r\n"):
-            async with await anyio.connect_tcp("127.0.0.1", server.port) as stream:
-                if beginning:
-                    await stream.send(beginning)
-                with fail_after(5), pytest.raises((EndOfStream, anyio.BrokenResourceError)):
-                    await stream.receive()
-
-
-async def test_who_has_asked_in_time_stays() -> None:
-    """Only the first message has to come within the time, too."""
-    async with WebsocketServer(port=0, handshake_timeout=1.5) as server:
-        async with connect("websocket", port=server.port) as client:
-            with anyio.move_on_after(2):
-                await sleep_forever()
-            before = client.synchronized
-            client.doc["text"] = Text("x")
-            await client.flush()
-            assert client.synchronized is before

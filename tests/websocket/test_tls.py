@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import ssl
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -148,20 +146,3 @@ async def test_who_does_not_shake_hands_is_dropped() -> None:
         async with await connect_tcp("127.0.0.1", server.port) as stream:
             with fail_after(5), pytest.raises((EndOfStream, BrokenResourceError)):
                 await stream.receive()
-
-
-@pytest.mark.parametrize("is_encrypted", [False, True])
-async def test_who_has_connected_and_gone_takes_no_place(is_encrypted: bool) -> None:
-    """As a health check does all the time."""
-    contexts = (server_context(), client_context()) if is_encrypted else (None, None)
-    async with WebsocketServer(port=0, ssl_context=contexts[0], max_connections=2) as server:
-        for _ in range(10):
-            async with await connect_tcp("127.0.0.1", server.port) as stream:
-                await stream.send_eof()
-                with suppress(EndOfStream, BrokenResourceError):
-                    while True:
-                        await stream.receive()
-            # The asyncio of Python 3.11 keeps a failed handshake until then.
-            gc.collect()
-        async with WebsocketClient(url=server.address, ssl_context=contexts[1]):
-            pass

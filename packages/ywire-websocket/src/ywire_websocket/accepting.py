@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from socket import socket
 from ssl import SSLContext
+from typing import cast
 
 from aiohttp import web
 from anyio.lowlevel import checkpoint
@@ -26,8 +27,8 @@ class _Refusal(asyncio.Protocol):
     """Closes a connection at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        transport.abort()
+        # uvloop's is none of asyncio's.
+        cast(asyncio.Transport, transport).abort()
 
 
 async def accept(
@@ -39,7 +40,7 @@ async def accept(
         runner: The application's.
         sock: Where to accept.
         ssl_context: Serve TLS with this.
-        newcomers: Those who have said nothing yet.
+        newcomers: Those who have no websocket yet.
     """
     make = runner.server
     assert make is not None, "accepting before the start"
@@ -51,7 +52,8 @@ async def accept(
         make_protocol,
         sock=sock,
         ssl=ssl_context,
-        ssl_handshake_timeout=None if ssl_context is None else newcomers.seconds,
+        ssl_handshake_timeout=None if ssl_context is None else newcomers.handshake_timeout,
+        ssl_shutdown_timeout=None if ssl_context is None else newcomers.close_timeout,
         backlog=BACKLOG,
     )
 

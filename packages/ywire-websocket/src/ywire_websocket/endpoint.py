@@ -83,7 +83,6 @@ class WebsocketEndpoint(ServerWire):
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one request: a websocket in the room that the route's `room` names."""
-        self._note_request(request)
         response = PatientServerSocket(
             # aiohttp refuses messages of the limit itself.
             max_msg_size=self.limits.max_message_size + 1,
@@ -100,6 +99,7 @@ class WebsocketEndpoint(ServerWire):
         try:
             async with self.admit(_access_request(request, self.wire)) as admission:
                 with suppress(ConnectionResetError):  # The client has not waited.
+                    self._note_websocket(request)
                     writer = await response.prepare(request)
                     await self._serve_websocket(request, response, writer, admission)
         except RefusedError as exc:
@@ -108,8 +108,8 @@ class WebsocketEndpoint(ServerWire):
         # aiohttp fails over one whose client was gone before it had its answer.
         return response if response.prepared else web.Response(status=503)
 
-    def _note_request(self, request: web.Request) -> None:
-        """Be told that a client has asked for something."""
+    def _note_websocket(self, request: web.Request) -> None:
+        """Be told that a client gets its websocket."""
 
     async def _serve_websocket(
         self,

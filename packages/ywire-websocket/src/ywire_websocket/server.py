@@ -58,7 +58,11 @@ class WebsocketServer(WebsocketEndpoint):
         self.path = check_path(path)
         self._port = port
         self._ssl_context = ssl_context
-        self._newcomers = Newcomers(self.limits.handshake_timeout, self.max_connections)
+        self._newcomers = Newcomers(
+            self.max_connections,
+            handshake_timeout=self.limits.handshake_timeout,
+            close_timeout=self.limits.close_timeout,
+        )
 
     @property
     def port(self) -> int:
@@ -82,6 +86,7 @@ class WebsocketServer(WebsocketEndpoint):
             self._application(),
             access_log=None,
             keepalive_timeout=self.limits.handshake_timeout,
+            lingering_time=self.limits.close_timeout,
             shutdown_timeout=self.limits.close_timeout,
         )
         servers: list[asyncio.Server] = []
@@ -99,32 +104,34 @@ class WebsocketServer(WebsocketEndpoint):
             for sock in sockets:
                 sock.close()
 
-    def _note_request(self, request: web.Request) -> None:
+    def _note_websocket(self, request: web.Request) -> None:
         self._newcomers.let_in(request.protocol)
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[_let_go])
+        application = web.Application(middlewares=[self._see_off])
         self.add_routes(application.router, self.path)
         application.router.add_route("*", "/{path:.*}", self._refuse)
         return application
 
     async def _refuse(self, request: web.Request) -> web.StreamResponse:
-        self._note_request(request)
         raise web.HTTPNotFound(text=f"there are no rooms here, but below {self.path}\n")
 
+    @web.middleware
+    async def _see_off(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Have an answer that is no websocket end its connection.
 
-@web.middleware
-async def _let_go(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Have an answer that is no websocket end its connection.
-
-    Who is refused could keep it otherwise, and no limit counts it.
-    """
-    try:
-        response = await handler(request)
-    except web.HTTPException as exc:
-        exc.force_close()
-        raise
-    response.force_close()
-    return response
+        Who is refused could keep it otherwise by asking again.
+        """
+        self._newcomers.hear(request.protocol)
+        try:
+            response = await handler(request)
+        except web.HTTPException as exc:
+            exc.force_close()
+            raise
+        else:
+            response.force_close()
+            return response
+        finally:
+            self._newcomers.see_off(request.protocol)
